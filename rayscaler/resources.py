@@ -1,0 +1,22 @@
+"""Knobs that change how a run goes, never what it makes. They are not fingerprinted.
+
+Ray schedules by logical CPUs. An actor pool that takes them all starves the tasks that feed it, so pools are elastic
+(`min_workers` to `max_workers`) and ask for `worker_cpus` each.
+"""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Resources(BaseModel):
+    """How many workers a stage may use, and what each of them asks of Ray."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    max_workers: int = Field(0, ge=0, description="Largest pool of a stage; 0: one per CPU of the cluster, less one.")
+    worker_cpus: float = Field(1.0, gt=0, description="Logical CPUs of one worker.")
+    worker_gpus: float = Field(0.0, ge=0, description="GPUs of one embedding worker.")
+    local_cpus: int = Field(0, ge=0, description="Logical CPUs of a Ray started here; 0 takes cores + 2.")
+    object_store_mb: int = Field(512, ge=80, description="Object store of a Ray started here, in MiB.")
+    stall_s: float = Field(600.0, gt=0, description="A stage without progress for this long is ended with an error.")

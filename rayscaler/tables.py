@@ -1,0 +1,170 @@
+"""The table catalogue: every table that rayscaler writes, with its columns, key and version.
+
+`docs/tables.md` is generated from this file (`rayscaler docs tables`), and a test fails when it is stale. Columns whose
+type is JSON hold canonical JSON text (`canonical.dumps`).
+"""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+from rayscaler.table import Field, Table
+
+_STR, _INT, _F32, _BOOL = pa.string(), pa.int64(), pa.float32(), pa.bool_()
+_STRS = pa.list_(pa.string())
+
+DIMENSION = 384
+"""Length of an embedding. all-MiniLM-L6-v2 gives 384; another model with another length is another table version."""
+
+TOOLS = Table("tools", 1, ("tool_id",), "One API operation: its explicit inputs and outputs (paper section 2.1).", (
+    Field("tool_id", _STR, "Unique and readable: vendor/api/version/operation."),
+    Field("name", _STR, "Function name, unique inside its API."),
+    Field("vendor", _STR, "Who offers the API."),
+    Field("api", _STR, "The API."),
+    Field("api_title", _STR, "The API's own title."),
+    Field("version", _STR, "Version of the API."),
+    Field("description", _STR, "What the operation does, markup removed."),
+    Field("method", _STR, "HTTP method in upper case, or empty."),
+    Field("path", _STR, "Route template, or empty."),
+    Field("resources", _STRS, "Resource nouns, outermost first."),
+    Field("read_only", _BOOL, "What the specification says of it, if it does.", nullable=True),
+    Field("parameters", _STR, "JSON Schema object of the arguments."),
+    Field("locations", _STR, "JSON object: argument -> path, query, header or body."),
+    Field("response", _STR, "JSON Schema of a successful answer.", nullable=True),
+    Field("deprecated", _BOOL, "Whether the specification calls it deprecated."),
+    Field("format", _STR, "Adapter that read it."),
+    Field("source", _STR, "Configured source that it came from."),
+    Field("file", _STR, "File inside the source."),
+    Field("pointer", _STR, "JSON pointer inside the file."),
+    Field("license", _STR, "Licence of the specification."),
+))
+
+REJECTS = Table("rejects", 1, ("stage", "key", "reason", "detail"), "What was left out, by which stage, and why.", (
+    Field("stage", _STR, "The stage that left it out."),
+    Field("key", _STR, "The file, tool, domain, walk or trajectory."),
+    Field("reason", _STR, "A value of reasons.Reason."),
+    Field("detail", _STR, "What was expected and what was found."),
+))
+
+PHRASES = Table("phrases", 1, ("phrase",), "Each distinct text of the pool with its embedding: embedded once.", (
+    Field("phrase", _STR, "A parameter's or a resource's words."),
+    Field("vector", pa.list_(_F32, DIMENSION), "Unit-length embedding."),
+))
+
+EMBEDDINGS = Table("embeddings", 1, ("tool_id",), "One unit-length vector per tool (paper section 2.1, eq. 1).", (
+    Field("tool_id", _STR, "The tool."),
+    Field("vector", pa.list_(_F32, DIMENSION), "Weighted mean of its phrases' embeddings, unit length."),
+))
+
+CANDIDATES = Table("candidates", 1, ("block", "tile", "src", "dst"), "Nearest tools inside one tile, before merging.", (
+    Field("block", _INT, "Block of rows that `src` belongs to."),
+    Field("tile", _STR, "The tile that found the pair: `i-j`."),
+    Field("src", _STR, "A tool."),
+    Field("dst", _STR, "A tool near it."),
+    Field("similarity", _F32, "Cosine similarity."),
+))
+
+EDGES = Table("edges", 1, ("src", "dst"), "The nearest tools of each tool: cosine above tau, at most k (eq. 1).", (
+    Field("src", _STR, "A tool."),
+    Field("dst", _STR, "One of its nearest."),
+    Field("similarity", _F32, "Cosine similarity."),
+    Field("rank", pa.int32(), "1 for the nearest. Equal similarities are ordered by `dst`."),
+))
+
+DOMAINS = Table("domains", 1, ("domain_id",), "Communities of the tool graph (paper section 2.1).", (
+    Field("domain_id", _STR, "Stable: derived from its tools."),
+    Field("title", _STR, "Two or three words."),
+    Field("description", _STR, "One line."),
+    Field("tool_ids", _STRS, "Its tools, sorted."),
+    Field("n_tools", _INT, "How many."),
+    Field("vendors", _STRS, "Vendors among them, sorted."),
+    Field("apis", _STRS, "APIs among them as vendor/api, sorted."),
+    Field("cohesion", _F32, "Mean cosine similarity of its tools' vectors to their mean."),
+))
+
+LINKS = Table("links", 1, ("domain_id", "src", "field", "dst", "parameter"), "Directed: an output feeds a parameter.", (
+    Field("domain_id", _STR, "The domain."),
+    Field("src", _STR, "Tool whose answer holds the value."),
+    Field("field", _STR, "Where in the answer: `items[].id`."),
+    Field("dst", _STR, "Tool that takes it."),
+    Field("parameter", _STR, "The parameter that takes it."),
+    Field("score", _F32, "How sure, 0 to 1."),
+    Field("rule", _STR, "The rule that found it."),
+))
+
+ENVIRONMENTS = Table("environments", 1, ("environment_id",), "Executable, certified environments (section 2.1).", (
+    Field("environment_id", _STR, "The domain's id."),
+    Field("title", _STR, "The domain's title."),
+    Field("description", _STR, "One line."),
+    Field("n_tools", _INT, "Tools that passed."),
+    Field("n_entities", _INT, "Tables of its database."),
+    Field("n_reads", _INT, "Tools that only read."),
+    Field("n_writes", _INT, "Tools that write."),
+    Field("schema_sql", _STR, "The database schema."),
+    Field("tools_py", _STR, "All tools as source."),
+    Field("policy", _STR, "The rules in words."),
+    Field("spec", _STR, "JSON: environment.EnvironmentSpec."),
+    Field("certificate", _STR, "JSON: what was proved of each tool."),
+))
+
+TASKS = Table("tasks", 1, ("task_id",), "Certified tasks with their gold runs (paper section 2.2).", (
+    Field("task_id", _STR, "Derived from environment, seed and gold calls."),
+    Field("environment_id", _STR, "Where it is played."),
+    Field("split", _STR, "train, heldout_task or heldout_domain."),
+    Field("kind", _STR, "read, write or mixed."),
+    Field("n_calls", _INT, "Gold calls."),
+    Field("n_writes", _INT, "Gold calls that write."),
+    Field("n_hops", _INT, "Arguments looked up in an earlier output."),
+    Field("opening", _STR, "The user's first words."),
+    Field("task", _STR, "JSON: task.Task."),
+))
+
+TRAJECTORIES = Table("trajectories", 1, ("trajectory_id",), "Recorded conversations (paper section 3.1).", (
+    Field("trajectory_id", _STR, "Derived from task and trial."),
+    Field("task_id", _STR, "The task."),
+    Field("environment_id", _STR, "The environment."),
+    Field("trial", _INT, "0-based repeat of the task."),
+    Field("n_messages", _INT, "Messages, system included."),
+    Field("n_calls", _INT, "Tool calls of the agent."),
+    Field("n_errors", _INT, "Calls that the environment answered with an error."),
+    Field("stop_reason", _STR, "trajectory.StopReason."),
+    Field("error_type", _STR, "trajectory.ErrorType."),
+    Field("planted", _STR, "Mistake that the scripted agent made on purpose, or empty."),
+    Field("trajectory", _STR, "JSON: trajectory.Trajectory."),
+))
+
+VERDICTS = Table("verdicts", 1, ("trajectory_id",), "One verdict per trajectory (paper section 3.1).", (
+    Field("trajectory_id", _STR, "The trajectory."),
+    Field("task_id", _STR, "Its task."),
+    Field("environment_id", _STR, "Its environment."),
+    Field("kept", _BOOL, "Whether it passed all filters."),
+    Field("stage", _STR, "The filter that dropped it, or empty."),
+    Field("reason", _STR, "trajectory.VerdictReason."),
+    Field("detail", _STR, "The rows or calls that decided."),
+    Field("planted", _STR, "The trajectory's planted mistake, for the confusion table."),
+))
+
+TOKENIZERS = Table("tokenizers", 1, ("name",), "The tokenizer that examples were made with, whole.", (
+    Field("name", _STR, "`bpe-4096`, or the name of a pretrained one."),
+    Field("tokenizer_json", _STR, "The `tokenizer.json` of Hugging Face tokenizers."),
+    Field("chat_template", _STR, "The Jinja chat template."),
+))
+
+EXAMPLES = Table("examples", 1, ("trajectory_id",), "Training rows with the loss mask of eq. 2 (section 3.2).", (
+    Field("trajectory_id", _STR, "The trajectory."),
+    Field("task_id", _STR, "Its task."),
+    Field("environment_id", _STR, "Its environment."),
+    Field("phase", pa.int32(), "1 general; 2 if the environment is among the chosen verticals."),
+    Field("messages", _STR, "JSON list: messages in OpenAI form."),
+    Field("tools", _STR, "JSON list: tools in OpenAI form."),
+    Field("input_ids", pa.list_(pa.int32()), "Token ids of the rendered conversation."),
+    Field("loss_mask", pa.list_(pa.int8()), "1 where the token is supervised: assistant replies and tool calls."),
+    Field("n_tokens", _INT, "Length of input_ids."),
+    Field("n_supervised", _INT, "Sum of loss_mask."),
+))
+
+CATALOGUE: dict[str, Table] = {
+    table.name: table
+    for table in (TOOLS, REJECTS, PHRASES, EMBEDDINGS, CANDIDATES, EDGES, DOMAINS, LINKS, ENVIRONMENTS, TASKS,
+                  TRAJECTORIES, VERDICTS, TOKENIZERS, EXAMPLES)
+}

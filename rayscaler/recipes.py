@@ -81,6 +81,8 @@ class PartitionRecipe(Recipe):
     resolution: float = Field(1.0, gt=0, description="Louvain's resolution: larger gives smaller domains. Ours.")
     min_tools: int = Field(5, ge=1, description="Smallest domain. Ours.")
     max_tools: int = Field(60, ge=2, description="Larger communities are split again inside. Ours.")
+    split: float = Field(0.45, ge=0, le=1, description="A community is cut again if its own best cut has a modularity "
+                         "above it. Ours; 1 never does.")
     attach: float = Field(0.5, description="Leftover tools join the nearest domain above this cosine. Ours.")
 
 
@@ -88,6 +90,7 @@ class LinkRecipe(Recipe):
     """Tools of a domain -> directed dependencies."""
 
     min_score: float = Field(0.5, ge=0, le=1, description="Links below it are left out. Ours.")
+    max_sources: int = Field(8, ge=1, description="Tools that may feed one parameter, the best first. Ours.")
 
 
 class MaterializeRecipe(Recipe):

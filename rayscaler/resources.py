@@ -1,7 +1,7 @@
 """Knobs that change how a run goes, never what it makes. They are not fingerprinted.
 
 Ray schedules by logical CPUs. An actor pool that takes them all starves the tasks that feed it, so pools are elastic
-(`min_workers` to `max_workers`) and ask for `worker_cpus` each.
+(one to `workers`) and ask for `worker_cpus` each.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ class Resources(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    max_workers: int = Field(0, ge=0, description="Largest pool of a stage; 0: one per CPU of the cluster, less one.")
+    workers: int = Field(0, ge=0, description="Largest pool of a stage; 0: one per CPU of the cluster, less one.")
     worker_cpus: float = Field(1.0, gt=0, description="Logical CPUs of one worker.")
     worker_gpus: float = Field(0.0, ge=0, description="GPUs of one embedding worker.")
     local_cpus: int = Field(0, ge=0, description="Logical CPUs of a Ray started here; 0 takes cores + 2.")

@@ -56,11 +56,10 @@ EMBEDDINGS = Table("embeddings", 1, ("tool_id",), "One unit-length vector per to
     Field("vector", pa.list_(_F32, DIMENSION), "Weighted mean of its phrases' embeddings, unit length."),
 ))
 
-CANDIDATES = Table("candidates", 1, ("block", "tile", "src", "dst"), "Nearest tools inside one tile, before merging.", (
-    Field("block", _INT, "Block of rows that `src` belongs to."),
-    Field("tile", _STR, "The tile that found the pair: `i-j`."),
-    Field("src", _STR, "A tool."),
-    Field("dst", _STR, "A tool near it."),
+CANDIDATES = Table("candidates", 1, ("tile", "src", "dst"), "Nearest tools inside one tile, before merging.", (
+    Field("tile", _STR, "The tile that found the pair: `row-column`, in blocks."),
+    Field("src", _INT, "Row of a tool in `embeddings`."),
+    Field("dst", _INT, "Row of a tool near it."),
     Field("similarity", _F32, "Cosine similarity."),
 ))
 

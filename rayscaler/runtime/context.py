@@ -1,0 +1,63 @@
+"""What a stage is given: its recipe, its inputs, and one way to make its outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Generic, NamedTuple, TypeVar
+
+import pyarrow as pa
+
+from rayscaler.errors import TableNotFound
+from rayscaler.recipes import Recipe
+from rayscaler.resources import Resources
+from rayscaler.runtime.shards import Job, Shard, Work, payload_shards, run_shards, table_shards
+from rayscaler.runtime.store import Ref, Store
+from rayscaler.table import Table
+
+R = TypeVar("R", bound=Recipe)
+
+
+class Context(NamedTuple, Generic[R]):
+    """A stage's view of a run. `inputs` and `targets` map table names to the versions that it reads and writes."""
+
+    stage: str
+    recipe: R
+    seed: int
+    store: Store
+    inputs: dict[str, Ref]
+    targets: dict[str, Ref]
+    resources: Resources
+    base: Path
+    progress: Callable[[int, int], None]
+
+    def input(self, table: Table) -> Ref:
+        """The version of `table` that this run reads."""
+        try:
+            return self.inputs[table.name]
+        except KeyError:
+            raise TableNotFound(f"{self.stage} does not declare that it reads {table}") from None
+
+    def read(self, table: Table, columns: list[str] | None = None) -> pa.Table:
+        """All rows of an input, or of an output that is already written, or only the chosen columns."""
+        ref = self.targets.get(table.name) or self.input(table)
+        return self.store.read(ref, columns)
+
+    def rows(self, table: Table, *, per_shard: int) -> list[Shard]:
+        """An input's rows as shards. `per_shard` is part of the layout of the output files, so it is no knob."""
+        ref = self.targets.get(table.name) or self.input(table)
+        return table_shards(self.store, ref, rows=per_shard)
+
+    def payloads(self, payloads: list[Any], keys: list[Any] | None = None) -> list[Shard]:
+        """Shards of JSON payloads, named by their content or by `keys`."""
+        return payload_shards(payloads, keys)
+
+    def map(
+        self, shards: list[Shard], make_work: Callable[..., Work], *arguments: Any, writes: tuple[Table, ...]
+    ) -> None:
+        """Run the shards on Ray. `make_work(*arguments)` is built once per worker; all of it must pickle."""
+        targets = tuple(self.targets[table.name] for table in writes)
+        names = {shard.name for shard in shards}
+        for ref in targets:
+            self.store.discard(ref, names)
+        run_shards(shards, Job(self.stage, self.store, make_work, arguments, targets), self.resources, self.progress)

@@ -21,6 +21,7 @@ class StopReason(StrEnum):
     MAX_CALLS = "max_calls"
     MALFORMED_REPLY = "malformed_reply"
     CHAT_FAILED = "chat_failed"
+    ENVIRONMENT_FAILED = "environment_failed"
 
 
 class ErrorType(StrEnum):

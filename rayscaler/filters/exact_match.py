@@ -1,0 +1,78 @@
+"""Third filter, for tasks that only read: the tool calls are gold's.
+
+Such a task leaves no trace in the database, so the calls themselves decide: names and arguments, in gold's order
+(`strict`, as in the paper), or gold's calls among the agent's in any order (`relaxed`: extra reads are allowed, and
+reads always commute).
+
+A call that the environment answered with an error is not counted in either mode. The paper keeps trajectories with tool
+errors on the way if the goal is reached; a failed read has read nothing, so it takes nothing from the sequence.
+
+Not covered: whether the agent told the user what it read; calls that ask the same thing with other arguments.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any, Literal, NamedTuple
+
+from rayscaler.canonical import dumps
+from rayscaler.task import Task
+from rayscaler.trajectory import FilterStage, Trajectory, Verdict, VerdictReason
+
+
+class _Call(NamedTuple):
+    """A call as it is compared: `arguments` as canonical JSON, whole floats spelt as integers."""
+
+    tool: str
+    arguments: str
+
+    def __str__(self) -> str:
+        return f"{self.tool}({self.arguments[:200]})"
+
+
+def mismatched(trajectory: Trajectory, task: Task, *, mode: Literal["strict", "relaxed"]) -> Verdict | None:
+    """How the successful calls differ from gold's, or None if they match or the task writes."""
+    if task.n_writes:
+        return None
+    wanted = [_Call(call.tool, _spelt(call.arguments)) for call in task.gold]
+    made = [_Call(step.call.name, _spelt(step.call.arguments)) for step in trajectory.steps if not step.error]
+    if wanted == made:
+        return None
+    missing = list((Counter(wanted) - Counter(made)).elements())
+    extra = list((Counter(made) - Counter(wanted)).elements())
+    if missing:
+        return _lacking(missing, extra)
+    if mode == "relaxed":
+        return None
+    if extra:
+        return _drop(VerdictReason.EXTRA_CALL, f"not in gold: {extra[0]}")
+    place = next(i for i, (a, b) in enumerate(zip(wanted, made, strict=True)) if a != b)
+    return _drop(VerdictReason.DIFFERENT_ORDER, f"call {place}: gold {wanted[place]}, found {made[place]}")
+
+
+def _lacking(missing: list[_Call], extra: list[_Call]) -> Verdict:
+    for gold in missing:
+        same_tool = next((call for call in extra if call.tool == gold.tool), None)
+        if same_tool is not None:
+            return _drop(VerdictReason.DIFFERENT_ARGUMENTS, f"gold {gold}, found {same_tool}")
+    instead = f"; not in gold: {extra[0]}" if extra else ""
+    return _drop(VerdictReason.MISSING_CALL, f"gold {missing[0]} was not made{instead}")
+
+
+def _spelt(arguments: dict[str, Any]) -> str:
+    return dumps({name: _whole(value) for name, value in arguments.items()})
+
+
+def _whole(value: Any) -> Any:
+    """JSON has one kind of number: `2.0` and `2` are the same argument."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, list):
+        return [_whole(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _whole(item) for key, item in value.items()}
+    return value
+
+
+def _drop(reason: VerdictReason, detail: str) -> Verdict:
+    return Verdict(kept=False, stage=FilterStage.EXACT_MATCH, reason=reason, detail=detail)

@@ -1,0 +1,37 @@
+"""Second filter: the database ends where gold's ends.
+
+Decided on row-level changes from the same seeded start, up to generated ids and volatile columns and free of order
+(`rayscaler.changes`); how the agent got there does not matter. A task that only reads must leave no change at all.
+"""
+
+from __future__ import annotations
+
+from rayscaler.changes import Identity, explain_changes, same_changes
+from rayscaler.task import Task
+from rayscaler.trajectory import FilterStage, Trajectory, Verdict, VerdictReason
+
+MAX_ROWS = 5
+"""Differing rows that a verdict shows."""
+
+_REASONS = {
+    "missing": VerdictReason.MISSING_CHANGE,
+    "extra": VerdictReason.EXTRA_CHANGE,
+    "different": VerdictReason.DIFFERENT_CHANGE,
+}
+
+
+def misaligned(trajectory: Trajectory, task: Task, identity: Identity) -> Verdict | None:
+    """How the final state differs from gold's, row by row, or None if it does not.
+
+    The reason is `missing_change` or `extra_change` where that is all that is wrong, else `different_change`.
+    """
+    # Most runs that reach the goal made gold's very calls: equal changes need no search for a bijection of ids.
+    if trajectory.changes == task.gold_changes or same_changes(task.gold_changes, trajectory.changes, identity):
+        return None
+    differences = explain_changes(task.gold_changes, trajectory.changes, identity)
+    kinds = {difference.kind for difference in differences}
+    reason = _REASONS[kinds.pop()] if len(kinds) == 1 else VerdictReason.DIFFERENT_CHANGE
+    shown = [f"{d.kind} {d.text}" for d in differences[:MAX_ROWS]]
+    more = len(differences) - len(shown)
+    detail = "; ".join(shown) + (f"; and {more} more" if more else "")
+    return Verdict(kept=False, stage=FilterStage.STATE, reason=reason, detail=detail)

@@ -1,0 +1,1 @@
+"""Conversations: the chat protocol, the dialogue state machine, the scripted sides, and one recorded rollout."""

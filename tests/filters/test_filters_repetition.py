@@ -1,0 +1,64 @@
+"""Words in circles: loops are found, lists and quotes are not."""
+
+from __future__ import annotations
+
+import time
+
+from rayscaler.filters.repetition import repeated_words
+
+LINE = "Thank you for waiting, I am still looking into this for you and will be back soon."
+
+
+def loops(*spoken: str, quoted: tuple[str, ...] = ()) -> bool:
+    return bool(repeated_words(spoken, quoted, n=10, max_repeats=3))
+
+
+def test_one_sentence_in_four_messages_is_a_loop_and_in_three_is_not():
+    assert loops(*[LINE] * 4)
+    assert not loops(*[LINE] * 3)
+
+
+def test_a_loop_inside_one_message_is_found_with_and_without_full_stops():
+    assert loops("I will check that. " * 12)
+    assert loops("let me think about it once more " * 10)
+    assert loops("the " * 40)
+
+
+def test_case_spacing_and_punctuation_do_not_hide_a_loop():
+    assert loops(LINE, LINE.upper(), LINE.replace(" ", "  "), LINE.replace(",", " -"))
+
+
+def test_a_list_of_rows_is_not_a_loop_however_alike_its_rows():
+    rows = [f"- Order {1000 + 7 * i} was placed by you in our online shop last month and its status is "
+            f"{['pending', 'delivered'][i % 2]}, total {20 + i}.50 euros" for i in range(12)]
+    assert not loops("Here are your orders:\n" + "\n".join(rows))
+
+
+def test_the_same_row_again_and_again_is_a_loop():
+    row = "- Order 1000 was placed by you in our online shop last month and its status is pending, total 20.50 euros\n"
+    assert loops(row * 5)
+
+
+def test_words_that_a_tool_answered_may_be_quoted_often():
+    text = "This garden chair is made of solid oak and comes with a five year guarantee"
+    spoken = [f"{text}." for _ in range(6)]
+    assert loops(*spoken)
+    assert not loops(*spoken, quoted=(f'{{"products":[{{"description":"{text}"}}]}}',))
+
+
+def test_a_closing_line_under_different_messages_is_a_habit():
+    closing = "Is there anything else that I can help you with today?"
+    spoken = [f"{said} {closing}" for said in ("Your order is cancelled.", "The address is new.", "It costs 5.",
+                                               "Your phone number is on file.", "All three are on their way.")]
+    assert not loops(*spoken)
+
+
+def test_short_words_repeated_are_no_loop():
+    assert not loops(*["Let me look that up."] * 20)
+
+
+def test_a_long_conversation_takes_milliseconds():
+    spoken = [f"Message {i} tells about order {i * 7} in {i * 3 % 11} words and more " * 5 for i in range(40)]
+    start = time.perf_counter()
+    repeated_words(spoken, [], n=10, max_repeats=3)
+    assert time.perf_counter() - start < 0.5

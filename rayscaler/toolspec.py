@@ -14,8 +14,6 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from rayscaler.canonical import dumps
-
 JsonSchema = dict[str, Any]
 
 
@@ -46,12 +44,12 @@ class ToolSpec(BaseModel):
     license: str = ""
 
     def to_row(self) -> dict[str, Any]:
-        """The row of `tools`: nested values as canonical JSON text."""
+        """The row of `tools`. Schemas become JSON text with their keys as written: arguments keep their order."""
         row = self.model_dump()
         row["resources"] = list(self.resources)
-        row["parameters"] = dumps(self.parameters)
-        row["locations"] = dumps(self.locations)
-        row["response"] = None if self.response is None else dumps(self.response)
+        row["parameters"] = _text(self.parameters)
+        row["locations"] = _text(self.locations)
+        row["response"] = None if self.response is None else _text(self.response)
         return row
 
     @staticmethod
@@ -63,6 +61,10 @@ class ToolSpec(BaseModel):
         values["response"] = None if row["response"] is None else json.loads(row["response"])
         values["resources"] = tuple(row["resources"])
         return ToolSpec.model_validate(values)
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
 _WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+")

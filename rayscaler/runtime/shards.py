@@ -122,7 +122,8 @@ def _on_ray(shards: list[Shard], job: Job, resources: Resources) -> Iterator[Non
     try:
         for row in work.iter_rows():
             if row["error"]:
-                log.debug("%s, shard %s:\n%s", job.stage, row["name"], row["trace"])
+                if row["trace"]:
+                    log.error("%s, shard %s:\n%s", job.stage, row["name"], row["trace"])
                 raise StageError(f"{job.stage}: {row['error']}")
             yield
     except ray.exceptions.RayError as error:
@@ -145,7 +146,7 @@ class _Worker:
         try:
             self._do(shard)
         except RayscalerError as error:
-            return {"name": shard.name, "error": str(error), "trace": traceback.format_exc()}
+            return {"name": shard.name, "error": str(error), "trace": ""}
         except Exception as error:  # the boundary between a stage's code and Ray
             return {"name": shard.name, "error": f"{type(error).__name__}: {error}", "trace": traceback.format_exc()}
         return {"name": shard.name, "error": "", "trace": ""}

@@ -1,0 +1,102 @@
+"""Partitions keep to their sizes and do not depend on the order of the pairs."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rayscaler.graph.communities import LEFT_OVER, Undirected, modularity, partition, separation, undirected
+from rayscaler.graph.louvain import louvain
+from rayscaler.recipes import PartitionRecipe
+
+
+def cliques(*sizes: int) -> tuple[np.ndarray, np.ndarray]:
+    """Pairs of cliques one after the other, each joined to the next by one edge."""
+    starts = np.cumsum([0, *sizes])
+    pairs = [(i, j) for a, b in pairwise(starts) for i in range(a, b) for j in range(i + 1, b)]
+    pairs += [(int(b) - 1, int(b)) for b in starts[1:-1]]
+    src, dst = np.array(pairs).T
+    return src, dst
+
+
+def test_both_directions_become_one_edge_of_the_larger_weight_without_loops():
+    graph = undirected(np.array([2, 1, 0, 3, 0]), np.array([1, 2, 0, 1, 2]), np.array([0.5, 0.9, 1.0, 0.7, -0.1]))
+    assert graph.src_E.tolist() == [1, 1]
+    assert graph.dst_E.tolist() == [2, 3]
+    np.testing.assert_allclose(graph.weight_E, [0.9**4, 0.7**4])
+
+
+def test_cliques_joined_by_an_edge_are_communities_and_small_ones_are_left_over():
+    src, dst = cliques(8, 6, 3)
+    labels = partition(18, src, dst, np.full(len(src), 0.9), PartitionRecipe(min_tools=5), louvain, 0)
+    assert labels.tolist() == [0] * 8 + [1] * 6 + [LEFT_OVER] * 4
+
+
+def test_a_large_community_is_cut_by_force_where_nothing_else_helps():
+    src, dst = cliques(25)                                           # a clique has no better cut
+    labels = partition(25, src, dst, np.full(len(src), 0.9), PartitionRecipe(min_tools=2, max_tools=10), louvain, 0)
+    assert np.bincount(labels).max() <= 10
+    assert (labels >= 0).all()
+
+
+def test_a_community_that_fits_is_cut_again_if_it_falls_apart():
+    src, dst = cliques(5, 5, 5, 5)
+
+    def lumps(n, src, dst, weight, *, resolution, seed):             # an engine with a resolution limit
+        return np.zeros(n, dtype=int) if n == 20 and seed == first[0] else louvain(
+            n, src, dst, weight, resolution=resolution, seed=seed
+        )
+
+    from rayscaler.seeds import seed_of
+
+    first = [seed_of(0, "partition")]
+    weight = np.full(len(src), 0.9)
+    apart = partition(20, src, dst, weight, PartitionRecipe(split=0.55), lumps, 0)
+    whole = partition(20, src, dst, weight, PartitionRecipe(split=1.0), lumps, 0)
+    assert apart.tolist() == [0] * 5 + [1] * 5 + [2] * 5 + [3] * 5
+    assert whole.tolist() == [0] * 20
+
+
+def test_modularity_of_two_triangles_joined_by_an_edge():
+    graph = undirected(*cliques(3, 3), np.ones(7))
+    by_hand = 6 / 7 - 2 * (7 / 14) ** 2                              # 6 of 7 edges inside, half the ends each side
+    labels = np.array([0, 0, 0, 1, 1, 1])
+    assert modularity(graph, labels) == pytest.approx(by_hand)
+    assert separation(graph, [np.arange(3), np.arange(3, 6)]) == pytest.approx(by_hand / 0.5)
+    assert modularity(graph, np.zeros(6, dtype=int)) == pytest.approx(0.0)
+    assert modularity(Undirected(*(np.zeros(0, dtype=int),) * 3), labels) == 0.0
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), n=st.integers(0, 60), pairs=st.integers(0, 200), least=st.integers(1, 6),
+       most=st.integers(6, 20))
+def test_sizes_are_kept_and_the_order_of_pairs_does_not_matter(*, seed, n, pairs, least, most):
+    rng = np.random.default_rng(seed)
+    src, dst = rng.integers(0, max(n, 1), size=(2, pairs if n else 0))
+    similarity = rng.uniform(0.3, 1.0, size=len(src)).astype(np.float32)
+    recipe = PartitionRecipe(min_tools=least, max_tools=most)
+    labels = partition(n, src, dst, similarity, recipe, louvain, 3)
+    order = rng.permutation(len(src))
+    again = partition(n, dst[order], src[order], similarity[order], recipe, louvain, 3)
+    assert labels.tolist() == again.tolist()
+    assert len(labels) == n
+    sizes = np.bincount(labels[labels >= 0])
+    assert all(least <= size <= most for size in sizes)
+    firsts = [int(np.flatnonzero(labels == label)[0]) for label in range(len(sizes))]
+    assert firsts == sorted(firsts)
+
+
+def test_louvain_leaves_the_global_random_generator_alone():
+    import random
+
+    random.seed(1)
+    expected = random.random()
+    random.seed(1)
+    src, dst = cliques(6, 6)
+    a = louvain(12, src, dst, np.ones(len(src)), resolution=1.0, seed=9)
+    assert random.random() == expected
+    assert a.tolist() == louvain(12, src, dst, np.ones(len(src)), resolution=1.0, seed=9).tolist()

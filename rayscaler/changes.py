@@ -210,13 +210,12 @@ def _is_forest(nodes: list[_Node], among: set[int]) -> bool:
             i = root[i]
         return i
 
-    for i in sorted(among):
-        for _, target in nodes[i].edges:
-            if target in root:
-                ends = find(i), find(target)
-                if ends[0] == ends[1]:
-                    return False
-                root[ends[0]] = ends[1]
+    inside = [(i, target) for i in sorted(among) for _, target in nodes[i].edges if target in root]
+    for i, target in inside:
+        one, other = find(i), find(target)
+        if one == other:
+            return False
+        root[one] = other
     return True
 
 

@@ -1,0 +1,291 @@
+"""One value for one column, by what the column holds. Values of one row come from one person, one place, one life."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+from mimesis import Address, Finance
+from mimesis import Person as People
+from mimesis.locales import Locale
+from numpy.random import Generator
+
+from rayscaler.environment import Column, Entity, Semantic
+from rayscaler.environments.infer_semantics import semantic_of
+from rayscaler.environments.seeding_times import Life, role_of, written
+from rayscaler.environments.seeding_words import (
+    ABOUT_PEOPLE,
+    ABOUT_PLACES,
+    MAIL_DOMAINS,
+    MODIFIERS,
+    PLACES,
+    RANGES,
+    SENTENCES,
+    STATUSES,
+    WORDS,
+    Place,
+    titles_for,
+)
+from rayscaler.toolspec import words
+
+_PLACE_FIELD = {
+    Semantic.CITY: "city", Semantic.STATE: "state", Semantic.TIMEZONE: "timezone", Semantic.LANGUAGE: "language",
+    Semantic.CURRENCY: "currency",
+}
+_TIMES = (Semantic.DATE, Semantic.TIME, Semantic.DATETIME)
+_DEFAULT_RANGE = {
+    Semantic.MONEY: (5, 500), Semantic.PERCENT: (0, 100), Semantic.QUANTITY: (1, 50), Semantic.NUMBER: (1, 1000),
+    Semantic.INTEGER: (1, 100), Semantic.LATITUDE: (-60, 70), Semantic.LONGITUDE: (-180, 180),
+}
+MAX_PROPERTIES = 8
+"""Most properties of a made-up JSON object; its required ones come first."""
+MAX_DEPTH = 3
+_PERSON = "person"
+
+
+class Person(NamedTuple):
+    """Somebody whose name, email and user name agree."""
+
+    first: str
+    last: str
+    email: str
+    username: str
+    phone: str
+
+
+class Source:
+    """Where a state's values are drawn from. One per state."""
+
+    def __init__(self, draw: Generator, mimesis_seed: int, now: str) -> None:
+        self.draw = draw
+        self.now = now
+        self._people = People(Locale.EN, seed=mimesis_seed)
+        self._addresses = Address(Locale.EN, seed=mimesis_seed)
+        self._finance = Finance(Locale.EN, seed=mimesis_seed)
+
+    def row(self, life: Life) -> Made:
+        """What the values of a new row come from."""
+        return Made(self, life)
+
+    def pick(self, values: tuple[str, ...] | list[str]) -> str:
+        """One of `values`."""
+        return values[int(self.draw.integers(len(values)))]
+
+    def person(self) -> Person:
+        """Somebody new."""
+        first, last = self._people.first_name(), self._people.last_name()
+        plain = f"{first}.{last}".lower().replace("'", "").replace(" ", "")
+        phone = f"+1-{self.draw.integers(201, 990)}-555-01{self.draw.integers(100):02d}"
+        username = f"{plain.replace('.', '_')}{self.draw.integers(10, 100)}"
+        return Person(first, last, f"{plain}@{self.pick(MAIL_DOMAINS)}", username, phone)
+
+    def place(self) -> Place:
+        """One of the cities, its postcode filled in."""
+        place = PLACES[int(self.draw.integers(len(PLACES)))]
+        digits = "".join(str(self.draw.integers(10)) if c == "#" else c for c in place.postcode)
+        return place._replace(postcode=digits)
+
+    def street(self) -> str:
+        """Number and street."""
+        return f"{self.draw.integers(1, 240)} {self._addresses.street_name()} {self._addresses.street_suffix()}"
+
+    def company(self) -> str:
+        """A company's name."""
+        return str(self._finance.company())
+
+    def title(self, noun: str) -> str:
+        """What a row called `noun` could be named."""
+        text = self.pick(titles_for(noun)).replace("%", self.pick(MODIFIERS))
+        return text[0].upper() + text[1:]
+
+    def sentence(self) -> str:
+        """One or two sentences."""
+        n = 1 + int(self.draw.random() < 0.4)
+        chosen = self.draw.permutation(len(SENTENCES))[:n]
+        return " ".join(SENTENCES[i].replace("%", self.pick(MODIFIERS)) for i in chosen)
+
+
+class Made:
+    """The values of one row while it is made: whose it is and where, by the words before «name», «city» …"""
+
+    def __init__(self, source: Source, life: Life) -> None:
+        self._source, self._life = source, life
+        self._draw = source.draw
+        self._people: dict[tuple[str, ...], Person] = {}
+        self._asked: dict[tuple[str, ...], set[str]] = {}
+        self._places: dict[tuple[str, ...], Place] = {}
+
+    def value(self, entity: Entity, column: Column) -> Any:
+        """A value for `column` of a row of `entity`. Asked again, it may give another one."""
+        return self._of(column, entity.singular, 0)
+
+    def adopt(self, column: Column, value: Any) -> None:
+        """Take over a key that was made before the row: an email's or user name's owner is the row's person."""
+        if column.semantic in (Semantic.EMAIL, Semantic.USERNAME) and isinstance(value, str):
+            person = self._person(column, fresh=False)
+            name = value.partition("@")[0].replace("_", ".").rstrip("0123456789-")
+            first, _, last = name.partition(".")
+            self._people[_group(column.name, ABOUT_PEOPLE)] = person._replace(
+                first=first.title(), last=last.title() or person.last,
+                **({"email": value} if "@" in value else {"username": value}),
+            )
+
+    def _of(self, column: Column, noun: str, depth: int) -> Any:
+        semantic = column.semantic
+        if column.enum:
+            return self._source.pick(column.enum)
+        if semantic is Semantic.JSON:
+            return self._json(column.json_schema or {}, column.name, noun, depth)
+        if semantic is Semantic.BOOLEAN and column.type != "REAL":
+            value = bool(self._draw.integers(2))
+            return str(value).lower() if column.type == "TEXT" else value
+        if semantic in _TIMES:
+            moment = written(self._life.at(role_of(column)), column)
+            return moment if column.type == "TEXT" else _bounded(moment, column)
+        if column.type != "TEXT":
+            return self._number(column)
+        return self._text(column, noun)
+
+    def _text(self, column: Column, noun: str) -> str:
+        semantic, source = column.semantic, self._source
+        if semantic in (Semantic.PERSON, Semantic.FIRST_NAME, Semantic.LAST_NAME, Semantic.USERNAME, Semantic.EMAIL,
+                        Semantic.PHONE):
+            return self._of_person(column)
+        if semantic in _PLACE_FIELD:
+            return str(getattr(self._place(column), _PLACE_FIELD[semantic]))
+        if semantic is Semantic.POSTCODE:
+            return self._place(column).postcode
+        if semantic is Semantic.COUNTRY:
+            place = self._place(column)
+            return place.country_code if "code" in words(column.name) else place.country
+        if semantic is Semantic.STREET:
+            return source.street()
+        if semantic is Semantic.COMPANY:
+            return source.company()
+        if semantic is Semantic.TITLE:
+            return source.title(noun)
+        if semantic is Semantic.TEXT:
+            return source.sentence()
+        if semantic is Semantic.STATUS:
+            return source.pick(STATUSES)
+        if semantic is Semantic.URL:
+            page = f"{source.pick(WORDS)}-{self._draw.integers(100, 1000)}"
+            return f"https://www.example.com/{noun.replace('_', '-')}s/{page}"
+        if semantic in (Semantic.WORD, Semantic.ENUM):
+            return source.pick(WORDS)
+        if semantic in _DEFAULT_RANGE:
+            return str(self._number(column))
+        letters = "".join(chr(65 + int(i)) for i in self._draw.integers(26, size=3))
+        return f"{letters}-{self._draw.integers(1000, 10000)}"
+
+    def _of_person(self, column: Column) -> str:
+        person = self._person(column, fresh=True)
+        if column.semantic is Semantic.PERSON:
+            return f"{person.first} {person.last}"
+        field = {Semantic.FIRST_NAME: "first", Semantic.LAST_NAME: "last"}.get(column.semantic, str(column.semantic))
+        return str(getattr(person, field))
+
+    def _person(self, column: Column, *, fresh: bool) -> Person:
+        """The row's person for this group of columns; somebody new if the same column asks again."""
+        group = _group(column.name, ABOUT_PEOPLE)
+        asked = self._asked.setdefault(group, set())
+        if group not in self._people or (fresh and column.name in asked):
+            self._people[group] = self._source.person()
+            asked.clear()
+        if fresh:
+            asked.add(column.name)
+        return self._people[group]
+
+    def _place(self, column: Column) -> Place:
+        group = _group(column.name, ABOUT_PLACES)
+        if group not in self._places:
+            self._places[group] = self._source.place()
+        return self._places[group]
+
+    def _number(self, column: Column) -> int | float:
+        low, high = _range(column)
+        if column.semantic in (Semantic.LATITUDE, Semantic.LONGITUDE):
+            name = "latitude" if column.semantic is Semantic.LATITUDE else "longitude"
+            value = float(getattr(self._place(column), name)) + float(self._draw.uniform(-0.05, 0.05))
+            value = round(min(max(value, low), high), 5)
+            return int(value) if column.type == "INTEGER" else value
+        if column.type == "INTEGER":
+            return int(self._draw.integers(int(low), int(high) + 1))
+        value = float(self._draw.uniform(low, high))
+        if column.semantic is Semantic.MONEY and high - low > 2:
+            price = int(value) + float(self._source.pick(["0.0", "0.5", "0.9", "0.95", "0.99"]))
+            return float(min(high, max(low, price)))
+        return round(min(high, max(low, round(value, 2))), 6)
+
+    def _json(self, schema: dict[str, Any], name: str, noun: str, depth: int) -> Any:
+        if schema.get("enum"):
+            return schema["enum"][int(self._draw.integers(len(schema["enum"])))]
+        kind = schema.get("type")
+        if kind == "array" or (kind is None and "items" in schema):
+            items = schema.get("items")
+            n = int(self._draw.integers(1, 4)) if depth < MAX_DEPTH else 0
+            made = [self._json(items if isinstance(items, dict) else {"type": "string"}, name, noun, depth + 1)
+                    for _ in range(n)]
+            return [item for i, item in enumerate(made) if item not in made[:i]]
+        if kind == "object" or (kind is None and "properties" in schema):
+            return self._object(schema, name, noun, depth)
+        if kind is None and not schema:
+            return [self._source.pick(WORDS)] if name.endswith("s") else {}
+        column = _as_column(name, schema)
+        if noun == _PERSON and column.semantic is Semantic.TITLE:
+            column = column.model_copy(update={"semantic": Semantic.PERSON})
+        return self._of(column, noun, depth)
+
+    def _object(self, schema: dict[str, Any], path: str, noun: str, depth: int) -> dict[str, Any]:
+        properties = schema.get("properties")
+        if not isinstance(properties, dict) or depth >= MAX_DEPTH:
+            return {}
+        required = [p for p in schema.get("required") or () if p in properties]
+        names = [*required, *(p for p in properties if p not in required)][:MAX_PROPERTIES]
+        shapes = {name: properties[name] if isinstance(properties[name], dict) else {} for name in names}
+        # Something with an email is a person: its name is a person's, not a title.
+        noun = _PERSON if any(semantic_of(n, s) is Semantic.EMAIL for n, s in shapes.items()) else noun
+        # The path tells `end.dateTime` from `start.dateTime`.
+        return {name: self._json(shape, f"{path}.{name}", noun, depth + 1) for name, shape in shapes.items()}
+
+
+def _as_column(name: str, schema: dict[str, Any]) -> Column:
+    """A property of a JSON object, called by its path, as if it were a column."""
+    type_ = {"integer": "INTEGER", "number": "REAL", "boolean": "INTEGER"}.get(str(schema.get("type")), "TEXT")
+    semantic = semantic_of(name.rpartition(".")[2], schema)
+    if semantic is Semantic.JSON:
+        semantic = Semantic.WORD
+    return Column(name=name, type=type_, semantic=semantic, minimum=_bound(schema, "minimum"),
+                  maximum=_bound(schema, "maximum"))
+
+
+def _bound(schema: dict[str, Any], name: str) -> float | None:
+    value = schema.get(name)
+    return float(value) if isinstance(value, (int, float)) else None
+
+
+def _range(column: Column) -> tuple[float, float]:
+    low, high = map(float, _DEFAULT_RANGE.get(column.semantic, (1, 100)))
+    for word in reversed(words(column.name)):
+        if word in RANGES:
+            low, high = map(float, RANGES[word])
+            break
+    if column.minimum is not None and column.minimum > low:
+        low, high = column.minimum, max(high, column.minimum + (high - low))
+    if column.maximum is not None and column.maximum < high:
+        low, high = min(low, column.maximum), column.maximum
+    if column.minimum is not None:
+        low = max(low, column.minimum)
+    return low, max(low, high)
+
+
+def _bounded(value: float, column: Column) -> float:
+    if column.maximum is not None:
+        value = min(value, math.floor(column.maximum))
+    value = value if column.minimum is None else max(value, math.ceil(column.minimum))
+    return float(value) if column.type == "REAL" else value
+
+
+def _group(name: str, about: frozenset[str]) -> tuple[str, ...]:
+    """The words of a column's name that say whose it is: `billing_city` -> billing."""
+    return tuple(word for word in words(name) if word not in about)

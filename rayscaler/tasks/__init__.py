@@ -1,0 +1,1 @@
+"""Environments -> certified tasks: walk, bind, gold, intent (paper section 2.2)."""

@@ -1,0 +1,108 @@
+"""What the user asks for, and which reads a task can do without."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rayscaler.environment import Column, Entity, Operator, Semantic
+from rayscaler.tasks.columns import UNSPOKEN, knowable, machine_made
+from rayscaler.tasks.draft import Draft, DraftCall, Path, Question, RowName, field_column
+from rayscaler.tasks.finding import currency_of, is_row, objects
+from rayscaler.tasks.wording import column_words, say
+
+_ASKED = frozenset(Semantic) - UNSPOKEN - {Semantic.BOOLEAN}
+
+
+def ask(draft: Draft, *, read_only: bool) -> None:
+    """Choose the questions: about the last read that has news if the task only reads, else about what feeds nothing."""
+    used = _fed(draft)
+    asked: list[list[Question]] = []
+    for index in range(len(draft.calls) - 1, -1, -1):
+        call = draft.calls[index]
+        if draft.spec.tool(call.tool).operator.writes or (index in used and not read_only):
+            continue
+        certain = read_only and not asked
+        if certain or (call.goal and draft.chance(0.8)):
+            found = _candidates(draft, index, call)
+            count = min(len(found), 1 + int(draft.chance(0.4)))
+            asked.append(sorted(draft.shuffled(found)[:count], key=lambda q: str(q.path)))
+            asked = [questions for questions in asked if questions]
+    draft.questions = [q for questions in reversed(asked) for q in questions]
+
+
+def prune(draft: Draft) -> None:
+    """Leave out the calls that neither write, nor answer, nor feed one that does; renumber what is left."""
+    keep = {i for i, c in enumerate(draft.calls) if draft.spec.tool(c.tool).operator.writes}
+    keep |= {q.call for q in draft.questions}
+    for index in range(len(draft.calls) - 1, -1, -1):
+        if index in keep:
+            keep |= {s.call for s in draft.calls[index].sources.values() if s.kind == "output"}
+    new = {old: i for i, old in enumerate(sorted(keep))}
+    draft.calls = [_renumbered(draft.calls[old], new) for old in sorted(keep)]
+    draft.questions = [q._replace(call=new[q.call]) for q in draft.questions]
+
+
+def _renumbered(call: DraftCall, new: dict[int, int]) -> DraftCall:
+    sources = {
+        p: s.model_copy(update={"call": new[s.call]}) if s.kind == "output" else s for p, s in call.sources.items()
+    }
+    return call._replace(sources=sources)
+
+
+def _fed(draft: Draft) -> set[int]:
+    return {s.call for c in draft.calls for s in c.sources.values() if s.kind == "output"}
+
+
+def _candidates(draft: Draft, index: int, call: DraftCall) -> list[Question]:
+    """Values in the answer that a person would ask for and has not said already."""
+    tool = draft.spec.tool(call.tool)
+    entity = draft.spec.entity(tool.entity)
+    if tool.operator is Operator.LOOKUP or call.target is None:
+        shown = next(iter(objects(call.value)), None)
+        return [] if shown is None else _fields(draft, index, entity, *shown, target=None)
+    if call.target.entity != tool.entity:
+        return []
+    row = draft.row(call.target)
+    for path, found in objects(call.value):
+        if row is not None and is_row(found, entity, row):
+            return _fields(draft, index, entity, path, found, target=call.target)
+    return []
+
+
+def _fields(
+    draft: Draft, index: int, entity: Entity, path: Path, found: dict[str, Any], *, target: RowName | None
+) -> list[Question]:
+    said = {k.text for k in draft.facts.values()}
+    mention = draft.mentions.get(target) if target is not None else None
+    told = {draft.facts[f].column.name for f in mention.facts} if mention is not None else set()
+    questions = []
+    for name in sorted(found):
+        value = found[name]
+        if not isinstance(value, (str, int, float)) or isinstance(value, bool) or value == "" or len(str(value)) > 80:
+            continue
+        column = field_column(entity, name, value)
+        if name in told or not _worth_asking(entity, column):
+            continue
+        text = say(value, column, currency=currency_of(entity, found))
+        if text not in said and not _shown_before(draft, index, entity, name, target):
+            words = column_words(name, entity)
+            questions.append(Question(index, (*path, name), value, text, words, target))
+    return questions
+
+
+def _shown_before(draft: Draft, index: int, entity: Entity, field: str, target: RowName | None) -> bool:
+    """Whether an earlier answer shows the field already, so that the later read is not needed for it."""
+    row = draft.row(target) if target is not None else None
+    if row is None:
+        return False
+    earlier = (found for call in draft.calls[:index] for _, found in objects(call.value))
+    return any(field in found and is_row(found, entity, row) for found in earlier)
+
+
+def _worth_asking(entity: Entity, column: Column) -> bool:
+    if machine_made(column):
+        return False
+    own = any(c.name == column.name for c in entity.columns)
+    if own and (not knowable(entity, column) or (column.generated and column.semantic is not Semantic.DATETIME)):
+        return False
+    return column.semantic in _ASKED

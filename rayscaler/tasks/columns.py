@@ -1,0 +1,123 @@
+"""What a parameter or an output field holds: its column, or one read off its JSON Schema or its value.
+
+Also the three questions that the task maker asks of a column: can a person know its value, can a person make up a new
+one, and whose key does it hold.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rayscaler.environment import Binding, Column, CompiledTool, Entity, EnvironmentSpec, Part, Semantic
+from rayscaler.tasks.lexicon import load
+from rayscaler.toolspec import words
+
+ROW_PARTS = frozenset({Part.KEY, Part.REFERENCE, Part.FILTER, Part.VALUE})
+
+HIDDEN = frozenset({Semantic.ID, Semantic.REFERENCE, Semantic.JSON})
+"""What a person does not know, or could not say, of a row that is there."""
+
+UNSPOKEN = HIDDEN | {Semantic.TEXT, Semantic.URL, Semantic.LATITUDE, Semantic.LONGITUDE}
+"""What nobody would use to point at a row."""
+
+
+def column_of(spec: EnvironmentSpec, tool: CompiledTool, binding: Binding) -> Column:
+    """The column that `binding` is about; where it has none, one that its JSON Schema describes."""
+    schema = tool.parameters.get("properties", {}).get(binding.parameter, {})
+    if binding.entity and binding.column:
+        entity = spec.entity(binding.entity)
+        found = next((c for c in entity.columns if c.name == binding.column), None)
+        if found is not None:
+            return found
+    return column_from_schema(binding.parameter, schema)
+
+
+def column_from_schema(name: str, schema: dict[str, Any]) -> Column:
+    """A column that is no column of a table, made of a name and a JSON Schema."""
+    kind = schema.get("type")
+    if isinstance(kind, list):
+        kind = next((k for k in kind if k != "null"), "string")
+    enum = tuple(v for v in schema.get("enum") or () if isinstance(v, str) and v)
+    return Column(
+        name=name, type={"integer": "INTEGER", "number": "REAL", "boolean": "INTEGER"}.get(str(kind), "TEXT"),
+        semantic=_semantic(name, str(kind or "string"), schema, bool(enum)), enum=enum,
+        minimum=_limit(schema, "minimum"), maximum=_limit(schema, "maximum"),
+        json_schema=schema if kind in ("array", "object") else None,
+    )
+
+
+def column_from_value(name: str, value: Any) -> Column:
+    """A column for a field of an answer that no table has (`total`)."""
+    kind = "boolean" if isinstance(value, bool) else "integer" if isinstance(value, int) else "number"
+    if isinstance(value, str):
+        kind = "string"
+    return column_from_schema(name, {"type": kind})
+
+
+def _semantic(name: str, kind: str, schema: dict[str, Any], enum: bool) -> Semantic:
+    found = words(name)
+    if kind in ("array", "object"):
+        return Semantic.JSON
+    if enum:
+        return Semantic.ENUM
+    if kind == "boolean":
+        return Semantic.BOOLEAN
+    if kind in ("integer", "number"):
+        money = {"price", "total", "amount", "cost", "fee", "balance"} & set(found)
+        return Semantic.MONEY if money and kind == "number" else Semantic[kind.upper()]
+    by_format = {"date": Semantic.DATE, "date-time": Semantic.DATETIME, "email": Semantic.EMAIL, "uri": Semantic.URL}
+    if schema.get("format") in by_format:
+        return by_format[schema["format"]]
+    if found and found[-1] in ("id", "ids", "arn", "token", "key", "etag"):
+        return Semantic.ID
+    return Semantic.TEXT
+
+
+def _limit(schema: dict[str, Any], name: str) -> float | None:
+    value = schema.get(name)
+    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+
+
+def named_entity(spec: EnvironmentSpec, binding: Binding) -> str | None:
+    """The entity one of whose rows the argument names by primary key, or None."""
+    if binding.part not in ROW_PARTS or not binding.entity or not binding.column:
+        return None
+    entity = spec.entity(binding.entity)
+    column = next((c for c in entity.columns if c.name == binding.column), None)
+    if column is None:
+        return None
+    if column.references:
+        return column.references
+    return entity.name if column.name == entity.key and binding.part is not Part.VALUE else None
+
+
+def is_person(entity: Entity) -> bool:
+    """Whether a row of it can be the user in person: a customer, a guest, a patient."""
+    return bool(set(words(entity.singular)) & set(load("lexicon")["self_nouns"]))
+
+
+def machine_made(column: Column) -> bool:
+    """Whether the name says that the value is made for machines: an ARN, a token, an etag."""
+    found = words(column.name)
+    return bool(found) and found[-1] in load("lexicon")["machine_words"]
+
+
+def knowable(entity: Entity, column: Column) -> bool:
+    """Whether a person can know the value of this column of a row; a key, if somebody gave it as a name."""
+    if column.name == entity.key:
+        return not column.generated and not machine_made(column)
+    if column.semantic in HIDDEN or column.references or column.volatile:
+        return False
+    if column.generated and column.semantic not in (Semantic.DATE, Semantic.DATETIME):
+        return False
+    return not machine_made(column)
+
+
+def speakable(entity: Entity, column: Column) -> bool:
+    """Whether a person would point at a row by this column."""
+    return knowable(entity, column) and column.semantic not in UNSPOKEN
+
+
+def known_key(entity: Entity) -> bool:
+    """Whether a person names the rows of this entity by their primary key: a bucket's name, not a generated id."""
+    return knowable(entity, entity.column(entity.key))

@@ -1,0 +1,146 @@
+"""Environment + links -> certified tasks, one attempt after the other."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from rayscaler.canonical import digest, dumps
+from rayscaler.changes import Changes
+from rayscaler.environment import Environment
+from rayscaler.errors import RayscalerError
+from rayscaler.reasons import Reason, Rejected
+from rayscaler.recipes import ComposeRecipe
+from rayscaler.seeds import rng, seed_of
+from rayscaler.task import Answer, GoldCall, Intent, Kind, Task
+from rayscaler.tasks.answers import ask, prune
+from rayscaler.tasks.bind import bind_walk
+from rayscaler.tasks.draft import Draft, Failed
+from rayscaler.tasks.gold import certify
+from rayscaler.tasks.intent import write_intent
+from rayscaler.tasks.split import split_of
+from rayscaler.tasks.walk import ToolGraph, next_start, sample_walk, tool_graph
+
+ATTEMPTS_PER_STATE = 4
+"""Attempts that share a seeded state: making one costs as much as several attempts (80 ms for 13 tables)."""
+
+
+WALKS = 6
+"""Walks of one task: where the first ends early, the task goes on with what it leads to."""
+
+
+class Composed(NamedTuple):
+    """The tasks of one environment, and one reason per attempt that gave none."""
+
+    tasks: list[Task]
+    rejects: list[Rejected]
+
+
+def compose(
+    environment: Environment, links: list[dict[str, Any]], recipe: ComposeRecipe, *, seed: int
+) -> Composed:
+    """Certified tasks of one environment: at most `recipe.tasks` from at most `recipe.attempts` attempts.
+
+    links: rows of `links`; those that name no tool of the environment are passed over. Each attempt has its own
+    randomness and a state seed from its number, so it gives the same task whatever the others did.
+    Attempts = tasks + rejects.
+    """
+    spec = environment.spec
+    graph = tool_graph(spec, links)
+    tasks: list[Task] = []
+    rejects: list[Rejected] = []
+    seen: set[str] = set()
+    for attempt in range(recipe.attempts):
+        if len(tasks) >= recipe.tasks:
+            break
+        key = f"{spec.environment_id}/{attempt}"
+        try:
+            task = _attempt(environment, graph, recipe, seed=seed, attempt=attempt)
+        except Failed as failure:
+            rejects.append(Rejected(key, failure.reason, failure.detail))
+            continue
+        except (RayscalerError, KeyError, ValueError, TypeError, IndexError) as error:
+            rejects.append(Rejected(key, Reason.GOLD_FAILED, f"{type(error).__name__}: {error}"))
+            continue
+        calls = dumps([[c.tool, c.arguments] for c in task.gold])
+        if calls in seen:
+            rejects.append(Rejected(key, Reason.DUPLICATE_TASK, f"gold calls of an earlier task: {task.task_id}"))
+            continue
+        seen.add(calls)
+        tasks.append(task)
+    return Composed(tasks, rejects)
+
+
+def _attempt(environment: Environment, graph: ToolGraph, recipe: ComposeRecipe, *, seed: int, attempt: int) -> Task:
+    spec = environment.spec
+    random = rng(seed, "compose", spec.environment_id, attempt)
+    state_seed = seed_of(seed, "state", spec.environment_id, attempt // ATTEMPTS_PER_STATE) % 2**31
+    session = environment.start(state_seed)
+    try:
+        draft = Draft(spec, graph, session, random, recipe.max_calls)
+        _fill(draft, recipe)
+        gold, changes = certify(environment, state_seed, draft.calls, draft.facts)
+        intent = write_intent(draft)
+    finally:
+        session.close()
+    return _task(draft, recipe, state_seed=state_seed, gold=gold, changes=changes, intent=intent)
+
+
+def _fill(draft: Draft, recipe: ComposeRecipe) -> None:
+    """Walk, bind, ask, prune. Raises Failed if what is left is no task of the wanted kind and length."""
+    spec, random = draft.spec, draft.rng
+    write = bool(random.random() < recipe.write_share) and any(t.operator.writes for t in spec.tools)
+    starts = [t.name for t in spec.tools if write or not t.operator.writes]
+    if not starts:
+        raise Failed(Reason.NO_WALK, "no tool reads")
+    start = starts[int(random.integers(len(starts)))]
+    failures = _walk_and_bind(draft, recipe, start, write)
+    ask(draft, read_only=not write)
+    prune(draft)
+    writes = sum(spec.tool(c.tool).operator.writes for c in draft.calls)
+    if failures and (not draft.calls or (write and not writes)):
+        raise failures[-1]
+    if write and not writes:
+        raise Failed(Reason.NO_WALK, f"the walk from {start} does not come to a write")
+    if not write and not draft.questions:
+        raise Failed(Reason.NO_WALK, f"the walk from {start} ends in nothing that a person would ask for")
+    if len(draft.calls) < recipe.min_calls:
+        raise Failed(Reason.NO_WALK, f"{len(draft.calls)} calls from {start}; at least {recipe.min_calls} are wanted")
+
+
+def _walk_and_bind(draft: Draft, recipe: ComposeRecipe, start: str, write: bool) -> list[Failed]:
+    """Bind walks until there are enough calls: one from `start`, then from where it leads on. The steps that failed."""
+    graph, random = draft.graph, draft.rng
+    # Steps that cannot be bound and reads that nobody needs fall away, so short ones are asked for only rarely.
+    enough = int(random.integers(recipe.min_calls, recipe.max_calls + 1, size=4).max())
+    if not write:
+        enough = recipe.max_calls
+    failures: list[Failed] = []
+    walked: list[str] = []
+    goal: str | None = start
+    for _ in range(WALKS):
+        if goal is None or len(draft.calls) >= enough:
+            break
+        walk = sample_walk(graph, start=goal, steps=recipe.max_calls, write=write, rng=random, after=walked)
+        if not walk and not walked:
+            raise Failed(Reason.NO_WALK, f"no walk that {'ends in a write' if write else 'only reads'} from {start}")
+        failures += bind_walk(draft, walk, enough=enough)
+        walked += walk
+        goal = next_start(graph, walked, write=write, rng=random)
+    return failures
+
+
+def _task(
+    draft: Draft, recipe: ComposeRecipe, *, state_seed: int, gold: tuple[GoldCall, ...], changes: Changes,
+    intent: Intent,
+) -> Task:
+    environment_id = draft.spec.environment_id
+    calls = [[c.tool, c.arguments] for c in gold]
+    task_id = f"task-{digest({'environment': environment_id, 'seed': state_seed, 'calls': calls}, length=16)}"
+    answers = tuple(Answer(call=q.call, path=q.path, value=q.value, text=q.text) for q in draft.questions)
+    writes = any(c.writes for c in gold)
+    kind: Kind = "mixed" if writes and answers else "write" if writes else "read"
+    return Task(
+        task_id=task_id, environment_id=environment_id, seed=state_seed,
+        split=split_of(environment_id, task_id, recipe), kind=kind, intent=intent, gold=gold, gold_changes=changes,
+        answers=answers,
+    )

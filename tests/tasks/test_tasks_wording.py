@@ -1,0 +1,84 @@
+"""Values and names in words, checked by hand."""
+
+from __future__ import annotations
+
+import pytest
+
+from rayscaler.environment import Column, Semantic
+from rayscaler.tasks.wording import clock, column_words, quoted, say
+from shop import ORDER_ITEMS, ORDERS
+
+
+def column(semantic: Semantic, **more: object) -> Column:
+    return Column(name="x", type="TEXT", semantic=semantic, **more)
+
+
+@pytest.mark.parametrize(
+    ("value", "semantic", "text"),
+    [
+        ("2026-03-15", Semantic.DATE, "15 March 2026"),
+        ("2026-03-15T15:30:00Z", Semantic.DATETIME, "15 March 2026 at 3:30 pm"),
+        ("2026-03-15T00:00:00+02:00", Semantic.DATETIME, "15 March 2026 at 12 am"),
+        ("2026-03-15T12:00:09.25Z", Semantic.DATETIME, "15 March 2026 at 12:00:09 pm"),
+        (1773588600, Semantic.DATETIME, "15 March 2026 at 3:30 pm"),
+        ("15:00", Semantic.TIME, "3 pm"),
+        ("next week", Semantic.DATE, "next week"),
+        (True, Semantic.BOOLEAN, "yes"),
+        (0, Semantic.BOOLEAN, "no"),
+        (3, Semantic.QUANTITY, "3"),
+        (2.0, Semantic.NUMBER, "2"),
+        (2.125, Semantic.NUMBER, "2.125"),
+        (15, Semantic.PERCENT, "15%"),
+        ("IN_PROGRESS", Semantic.STATUS, "in progress"),
+        ("needsAction", Semantic.ENUM, "needs action"),
+        ("t3.micro", Semantic.ENUM, "t3.micro"),
+        ("EUR", Semantic.CURRENCY, "euros"),
+        ("XTS", Semantic.CURRENCY, "XTS"),
+        ("de", Semantic.LANGUAGE, "German"),
+        (["a", "b", "c"], Semantic.WORD, "a, b and c"),
+        ("Budget review", Semantic.TITLE, "Budget review"),
+    ],
+)
+def test_a_value_is_said_as_a_person_says_it(value: object, semantic: Semantic, text: str) -> None:
+    assert say(value, column(semantic)) == text
+
+
+def test_money_has_its_currency_where_it_is_known():
+    money = column(Semantic.MONEY)
+    assert say(45.9, money, currency="EUR") == "45.90 euros"
+    assert say(45.9, money) == "45.90"
+    assert say(45.905, money, currency="USD") == "45.905 US dollars"
+    assert say(4590, Column(name="price_cents", type="INTEGER", semantic=Semantic.MONEY)) == "4590 cents"
+
+
+def test_a_share_is_said_in_percent():
+    assert say(0.15, column(Semantic.PERCENT, maximum=1)) == "15%"
+
+
+def test_noon_and_midnight_on_the_twelve_hour_clock():
+    assert [clock(0, 0), clock(11, 59), clock(12, 0), clock(23, 5)] == ["12 am", "11:59 am", "12 pm", "11:05 pm"]
+
+
+def test_a_column_is_called_without_the_noun_of_its_entity():
+    assert column_words("orderDate", ORDERS) == "date"
+    assert column_words("order_item_quantity", ORDER_ITEMS) == "quantity"
+    assert column_words("isPrimary") == "primary"
+    assert column_words("startTimeZone") == "start time zone"
+    assert column_words("qty") == "quantity"
+
+
+def test_titles_stand_in_quotation_marks_and_names_do_not():
+    assert quoted("Oak desk", column(Semantic.TITLE)) == '"Oak desk"'
+    assert quoted("Anna Smith", column(Semantic.PERSON)) == "Anna Smith"
+    assert quoted("books", column(Semantic.ENUM, enum=("books", "toys"))) == "books"
+
+
+def test_an_enumeration_is_said_without_the_name_of_its_column():
+    markup = Column(name="markupSyntax", type="TEXT", semantic=Semantic.ENUM, enum=("MARKUP_SYNTAX_CHAT",))
+    assert say("MARKUP_SYNTAX_CHAT", markup) == "chat"
+
+
+def test_an_object_is_said_by_its_members():
+    start = Column(name="start", type="TEXT", semantic=Semantic.JSON)
+    assert say({"dateTime": "2026-03-15T15:00:00Z"}, start) == "15 March 2026 at 3 pm"
+    assert say({"name": "Anna", "email": "anna@example.org"}, start) == "name Anna and email anna@example.org"

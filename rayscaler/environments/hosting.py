@@ -47,11 +47,11 @@ def host_tool(tool: CompiledTool, spec: EnvironmentSpec) -> HostedTool:
 
 
 class HostedEnvironment:
-    """Starts sessions of one environment. `rows` is how many rows each table gets in a seeded state."""
+    """Starts sessions of one environment. `rows` is how many rows each table gets in a seeded state: `spec.rows`."""
 
-    def __init__(self, spec: EnvironmentSpec, rows: int = 12) -> None:
+    def __init__(self, spec: EnvironmentSpec, rows: int | None = None) -> None:
         self.spec = spec
-        self.n_rows = rows
+        self.n_rows = spec.rows if rows is None else rows
         self.schema = schema_sql(spec.entities)
         self.plans: dict[str, TablePlan] = make_plans(spec.entities)
         self.tools: dict[str, HostedTool] = {}

@@ -1,0 +1,138 @@
+"""The certificate of an environment: what was tried on every tool, what held, and what was dropped for it.
+
+Every tool runs on sampled valid arguments in seeded states; a read changes nothing, a write changes something, a bad
+argument gives a structured error and changes nothing, two runs agree to the byte. A tool that fails is dropped by name;
+an environment with too few tools left is rejected. Coherence and shape are measured and published, not enforced.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from rayscaler.environment import CompiledTool, EnvironmentSpec
+from rayscaler.environments.certificate_checks import Checked, Failure, check_tool_runs
+from rayscaler.environments.certificate_coherence import Pair, check_pairs
+from rayscaler.environments.hosting import HostedEnvironment, host_tool
+from rayscaler.environments.policy import write_policy
+from rayscaler.errors import EnvironmentSpecError, ToolCodeError
+from rayscaler.reasons import Reason, Rejected
+from rayscaler.recipes import MaterializeRecipe
+from rayscaler.seeds import seed_of
+
+
+class Certified(NamedTuple):
+    """A proved environment, or None if it was rejected. tools in = tools of `spec` + rejected tools."""
+
+    spec: EnvironmentSpec | None
+    certificate: dict[str, Any]
+    rejects: list[Rejected]
+
+
+def certify(spec: EnvironmentSpec, recipe: MaterializeRecipe, *, seed: int) -> Certified:
+    """Prove `spec` on `recipe.certificate_samples` seeded states. Same arguments, same bytes."""
+    spec, refused = _hostable(spec)
+    seeds = [seed_of(seed, "certificate", spec.environment_id, i) >> 32 for i in range(recipe.certificate_samples)]
+    if len(spec.tools) < recipe.min_tools:
+        return _too_few(spec, refused, recipe, {})
+    try:
+        environment = HostedEnvironment(spec, recipe.rows)
+        sessions = [environment.start(s) for s in seeds]
+    except EnvironmentSpecError as error:
+        reject = Rejected(spec.environment_id, Reason.CERTIFICATE_FAILED, f"the environment does not start: {error}")
+        return Certified(
+            None, {}, [*refused, *(_dropped(t, "its environment does not start") for t in spec.tools), reject]
+        )
+    checked = {tool.name: check_tool_runs(environment, tool, list(sessions), seed=seed) for tool in spec.tools}
+    failures = {name: c.failure for name, c in checked.items() if c.failure is not None}
+    rejects = [*refused, *(_failed(t, failures[t.name]) for t in spec.tools if t.name in failures)]
+    kept = _without(spec, set(failures))
+    certificate = _certificate(kept, checked, seeds)
+    if len(kept.tools) < recipe.min_tools:
+        return _too_few(kept, rejects, recipe, certificate)
+    pairs = check_pairs(HostedEnvironment(kept, recipe.rows), _session(kept, recipe, seeds[0]), seed=seed)
+    certificate["coherence"] = _coherence(pairs)
+    return Certified(kept, certificate, rejects)
+
+
+def _session(spec: EnvironmentSpec, recipe: MaterializeRecipe, seed: int) -> Any:
+    return HostedEnvironment(spec, recipe.rows).start(seed)
+
+
+def _hostable(spec: EnvironmentSpec) -> tuple[EnvironmentSpec, list[Rejected]]:
+    """The environment without tools that cannot be hosted at all."""
+    refused: list[Rejected] = []
+    for tool in spec.tools:
+        try:
+            host_tool(tool, spec)
+        except (ToolCodeError, EnvironmentSpecError) as error:
+            refused.append(Rejected(tool.tool_id, Reason.CODE_REFUSED, str(error)[:300]))
+    gone = {r.key for r in refused}
+    return _without(spec, {t.name for t in spec.tools if t.tool_id in gone}), refused
+
+
+def _without(spec: EnvironmentSpec, names: set[str]) -> EnvironmentSpec:
+    """`spec` without some tools, and without tables that nothing is left to speak of."""
+    if not names:
+        return spec
+    tools = tuple(t for t in spec.tools if t.name not in names)
+    used = {t.entity for t in tools}
+    while True:
+        wider = used | {c.references for e in spec.entities if e.name in used for c in e.columns if c.references}
+        wider |= {e.name for e in spec.entities if any(f'"{e.name}"' in t.code for t in tools)}
+        if wider == used:
+            break
+        used = wider
+    kept = spec.model_copy(update={"tools": tools, "entities": tuple(e for e in spec.entities if e.name in used)})
+    return kept.model_copy(update={"policy": write_policy(kept)})
+
+
+def _failed(tool: CompiledTool, failure: Failure) -> Rejected:
+    return Rejected(
+        tool.tool_id, Reason.CERTIFICATE_FAILED, f"{failure.check}: expected {failure.expected}, found {failure.found}"
+    )
+
+
+def _dropped(tool: CompiledTool, why: str) -> Rejected:
+    return Rejected(tool.tool_id, Reason.TOO_FEW_TOOLS, why)
+
+
+def _too_few(
+    spec: EnvironmentSpec, rejects: list[Rejected], recipe: MaterializeRecipe, certificate: dict[str, Any]
+) -> Certified:
+    detail = f"{len(spec.tools)} tools passed, at least {recipe.min_tools} are wanted"
+    rejected = [_dropped(t, f"passed, but {detail}") for t in spec.tools]
+    return Certified(
+        None, certificate, [*rejects, *rejected, Rejected(spec.environment_id, Reason.TOO_FEW_TOOLS, detail)]
+    )
+
+
+def _certificate(spec: EnvironmentSpec, checked: dict[str, Checked], seeds: list[int]) -> dict[str, Any]:
+    tools = {}
+    shapes = [0, 0]
+    for name, one in checked.items():
+        tools[name] = {"passed": one.failure is None, "checks": one.checks}
+        if one.failure is not None:
+            tools[name]["failure"] = one.failure._asdict()
+        shapes[0] += one.shapes[0]
+        shapes[1] += one.shapes[1]
+        if one.shapes[1]:
+            tools[name]["shape"] = {"conforming": one.shapes[0], "answers": one.shapes[1]}
+    return {
+        "environment_id": spec.environment_id,
+        "seeds": seeds,
+        "tools": tools,
+        "shape": {"conforming": shapes[0], "answers": shapes[1]},
+    }
+
+
+def _coherence(pairs: list[Pair]) -> dict[str, Any]:
+    tried = [p for p in pairs if p.held is not None]
+    broken = [{"writer": p.writer, "reader": p.reader, "found": p.found} for p in tried if not p.held]
+    held = len(tried) - len(broken)
+    return {
+        "held": held,
+        "total": len(tried),
+        "not_comparable": len(pairs) - len(tried),
+        "score": round(held / len(tried), 4) if tried else None,
+        "broken": broken,
+    }

@@ -1,0 +1,164 @@
+"""The return line of a tool: the row in the shape that the specification's answer has.
+
+A null is left out, as APIs leave out what is not set. An answer that has few of the row's columns gets just these.
+"""
+
+from __future__ import annotations
+
+from rayscaler.environment import Operator, Part
+from rayscaler.environments.infer_bounds import Plan
+from rayscaler.environments.infer_drafts import canon
+from rayscaler.environments.lexicon import joined, norm, word_set
+from rayscaler.environments.schemas import properties, required, type_of
+from rayscaler.toolspec import JsonSchema
+
+_FEW = 4
+WIDTH = 104
+
+
+def fill(parts: list[str], width: int) -> list[str]:
+    """`parts` with commas between and after them, as many per line as fit."""
+    rows: list[str] = []
+    for part in parts:
+        if rows and len(rows[-1]) + len(part) + 2 <= width:
+            rows[-1] += f" {part},"
+        else:
+            rows.append(f"{part},")
+    return rows
+
+
+def one_result(plan: Plan, row: str) -> list[str]:
+    """The lines that return one row."""
+    return _short_lines(_one(plan, row))
+
+
+def many_result(plan: Plan, rows: str, names: dict[str, str]) -> list[str]:
+    """The lines that return a list of rows. `names`: parameter -> its name in the function."""
+    return _short_lines(_many(plan, rows, names))
+
+
+def _short_lines(line: str) -> list[str]:
+    """A return line whose list of fields makes it too long gets that list on lines of its own."""
+    start, end = line.find(" in ["), line.find("] if ")
+    if len(line) <= WIDTH or start < 0 or end < 0:
+        return [line]
+    names = line[start + 5 : end].split(", ")
+    if len(", ".join(names)) + 12 <= WIDTH:
+        return [f"fields = [{', '.join(names)}]", f"{line[:start]} in fields{line[end + 1 :]}"]
+    return [
+        "fields = [",
+        *(f"    {row}" for row in fill(names, WIDTH - 4)),
+        "]",
+        f"{line[:start]} in fields{line[end + 1 :]}",
+    ]
+
+
+def _one(plan: Plan, row: str) -> str:
+    shape = plan.placed.shape
+    if shape.kind == "silent" and plan.operator is not Operator.DELETE:
+        return f"return {row}"
+    if shape.kind in ("silent", "empty"):
+        return "return {}"
+    if shape.kind == "operation":
+        key = plan.table.columns[plan.table.key].name
+        if shape.wrapper == "targetId":
+            return f'return {{"status": "DONE", "targetId": {row}["{key}"]}}'
+        whole = f"{{k: v for k, v in {row}.items() if v is not None}}"
+        return f'return {{"name": f"operations/{{{row}[{chr(39)}{key}{chr(39)}]}}", "done": True, "response": {whole}}}'
+    if shape.kind == "wrapped":
+        return f'return {{"{shape.wrapper}": {_projected(plan, row, shape.item)}}}'
+    if shape.kind == "list":
+        return _as_list(plan, row)
+    return f"return {_projected(plan, row, shape.item)}"
+
+
+def _as_list(plan: Plan, row: str) -> str:
+    """A single row where the answer is a list, or a list that is one column of the row."""
+    shape = plan.placed.shape
+    own = plan.table.columns.get(canon(shape.wrapper, plan.table.noun)) if shape.wrapper else None
+    if own is not None and type_of(own.schema) == "array":
+        return f'return {{"{shape.wrapper}": {row}["{own.name}"] or []}}'
+    item = _item(plan, row)
+    return f'return {{"{shape.wrapper}": [{item}]}}' if shape.wrapper else f"return [{item}]"
+
+
+def _many(plan: Plan, rows: str, names: dict[str, str]) -> str:
+    shape = plan.placed.shape
+    if shape.kind == "silent":
+        return f'return {{"{rows}": {rows}}}'
+    item = _item(plan, "x")
+    listed = rows if item == "x" else f"[{item} for x in {rows}]"
+    if shape.kind == "empty":
+        return "return {}"
+    if not shape.wrapper:
+        return f"return {listed}"
+    return f'return {{"{shape.wrapper}": {listed}{_around(plan, rows, names)}}}'
+
+
+def _around(plan: Plan, rows: str, names: dict[str, str]) -> str:
+    """Counts, and arguments that the answer repeats."""
+    parts = ""
+    needed = {norm(b.parameter): names[b.parameter] for b in plan.bounds if b.needed and b.part is not Part.IGNORED}
+    for name, schema in properties(plan.placed.reading.tool.response).items():
+        if name == plan.placed.shape.wrapper:
+            continue
+        if joined(name) in word_set("count_fields") and type_of(schema) == "integer":
+            parts += f', "{name}": len({rows})'
+        elif type_of(schema) == "array" and name in required(plan.placed.reading.tool.response):
+            parts += f', "{name}": []'
+        elif norm(name) in needed and type_of(schema) not in ("array", "object"):
+            parts += f', "{name}": {needed[norm(name)]}'
+    return parts
+
+
+def _item(plan: Plan, row: str) -> str:
+    item = plan.placed.shape.item
+    if type_of(item) in ("string", "integer"):
+        return f'{row}["{plan.table.columns[plan.table.key].name}"]'
+    held = _projected(plan, row, item)
+    return f'{{"{plan.placed.shape.inner}": {held}}}' if plan.placed.shape.inner else held
+
+
+def _projected(plan: Plan, row: str, item: JsonSchema) -> str:
+    """The row with the item's properties: nulls left out, renamed where the table spells a column differently."""
+    table = plan.table
+    pairs = [
+        (name, table.columns[canon(name, table.noun)])
+        for name in properties(item)
+        if canon(name, table.noun) in table.columns
+    ]
+    fits = [(n, c) for n, c in pairs if _fits(properties(item)[n], c.schema)]
+    if not fits:
+        flags = [
+            n
+            for n, s in properties(item).items()
+            if joined(n) in word_set("success_fields") and type_of(s) == "boolean"
+        ]
+        return (
+            f'{{"{flags[0]}": True}}'
+            if flags
+            else f"{{k: v for k, v in {row}.items() if v is not None}}"
+            if not properties(item)
+            else "{}"
+        )
+    renamed = [(n, c.name) for n, c in fits if n != c.name]
+    left_out = len(table.columns) - len(fits)
+    if not renamed and left_out < 2 and len(fits) > _FEW:
+        return f"{{k: v for k, v in {row}.items() if v is not None}}"
+    sure = all(
+        c.canon == table.key or c.scope or (c.needed_by and not c.parameters) or joined(c.name).endswith("arn")
+        for _, c in fits
+    )
+    if renamed or (sure and len(fits) <= _FEW):
+        return "{" + ", ".join(f'"{n}": {row}["{c.name}"]' for n, c in fits) + "}"
+    names = ", ".join(f'"{n}"' for n, _ in fits)
+    return f"{{k: {row}[k] for k in [{names}] if {row}[k] is not None}}"
+
+
+def _fits(wanted: JsonSchema, held: JsonSchema) -> bool:
+    return (
+        not type_of(wanted)
+        or not type_of(held)
+        or type_of(wanted) == type_of(held)
+        or {type_of(wanted), type_of(held)} <= {"integer", "number"}
+    )

@@ -1,0 +1,196 @@
+"""The bodies of the tools that write: create, update, transition, delete, relate, unrelate."""
+
+from __future__ import annotations
+
+from rayscaler.environment import Part, Semantic
+from rayscaler.environments.codegen_reads import check_parents, find_row
+from rayscaler.environments.codegen_results import one_result
+from rayscaler.environments.codegen_writer import Writer, assign, repr_text, wrapped_call
+from rayscaler.environments.infer_drafts import Draft, TableDraft, kind_of
+from rayscaler.environments.infer_status import beginning
+from rayscaler.environments.infer_types import default_of
+from rayscaler.environments.schemas import enum_of, properties, type_of
+
+
+def _values(writer: Writer, skip: tuple[str, ...] = ()) -> list[str]:
+    plan = writer.plan
+    chosen: dict[str, str] = {}
+    for bound in plan.of(Part.VALUE):
+        if bound.column and bound.column.name not in skip:
+            chosen.setdefault(bound.column.name, writer.names[bound.parameter])
+        for inner, column in bound.inside:
+            if column.name not in skip:
+                whole = writer.names[bound.parameter]
+                chosen.setdefault(
+                    column.name, f'{whole}.get("{inner}")' if bound.needed else f'({whole} or {{}}).get("{inner}")'
+                )
+    return [assign(column, value) for column, value in chosen.items()]
+
+
+def create_row(writer: Writer) -> list[str]:
+    plan = writer.plan
+    lines: list[str] = []
+    values = _values(writer)
+    given = {c.name for b in plan.of(Part.VALUE) for c in (b.column, *(c for _, c in b.inside)) if c}
+    if plan.copies:
+        lines += [f'source = db.get("{writer.table}"{writer.equals(plan.of(Part.KEY, Part.FILTER))})']
+        values = _copied(writer)
+        given = {c.name for c in plan.table.columns.values() if c.written or c.scope}
+    elif plan.upsert:
+        values = [
+            *values,
+            *(assign(b.column.name, writer.names[b.parameter]) for b in plan.of(Part.KEY, Part.FILTER) if b.column),
+        ]
+    values += _started(writer, given)
+    values += [
+        f"{assign(c.name, repr_text(writer.tables.fixed[plan.table.noun, c.canon]))}"
+        for c in plan.table.columns.values()
+        if (plan.table.noun, c.canon) in writer.tables.fixed and c.name not in given and not plan.upsert
+    ]
+    return [*lines, *wrapped_call(f'{writer.one} = db.insert("{writer.table}", ', values), *writer.result()]
+
+
+def _copied(writer: Writer) -> list[str]:
+    given = {b.column.name: writer.names[b.parameter] for b in writer.plan.of(Part.VALUE) if b.column}
+    parts = []
+    for column in writer.plan.table.columns.values():
+        if column.canon == writer.plan.table.key or not (column.written or column.scope):
+            continue
+        kept = f'source["{column.name}"]'
+        value = given.get(column.name)
+        parts.append(assign(column.name, f"{value} if {value} is not None else {kept}" if value else kept))
+    return parts
+
+
+def _started(writer: Writer, given: set[str]) -> list[str]:
+    """What a new row begins with where the caller cannot say it: its status, and what every answer must have."""
+    begun = []
+    for column in writer.plan.table.columns.values():
+        values = enum_of(column.schema)
+        if column.name not in given and values and kind_of(writer.plan.table, column) is Semantic.STATUS:
+            begun.append(assign(column.name, repr_text(beginning(values))))
+        elif column.name not in given and default_of(writer.tables, writer.plan.table, column) is not None:
+            value = default_of(writer.tables, writer.plan.table, column)
+            begun.append(assign(column.name, repr_text(value) if isinstance(value, str) else repr(value)))
+    return begun
+
+
+def update_row(writer: Writer) -> list[str]:
+    plan = writer.plan
+    lines = find_row(writer, plan)
+    if plan.upsert:
+        filters = plan.of(Part.KEY, Part.FILTER)
+        insert = create_row(writer)
+        lines = [
+            f'{writer.many} = db.find("{writer.table}"{writer.equals(filters)})',
+            f"if not {writer.many}:",
+            *(f"    {line}" for line in insert),
+            f"{writer.one} = {writer.many}[0]",
+        ]
+    values = _values(writer)
+    if plan.states and plan.status_column is not None:
+        lines.append(_require_state(writer, plan.status_column))
+    if (
+        plan.status
+        and plan.status_column is not None
+        and plan.status_column.name not in {v.split("=")[0] for v in values}
+    ):
+        values.append(assign(plan.status_column.name, repr_text(plan.status)))
+    return [
+        *lines,
+        *wrapped_call(f'{writer.one} = db.update("{writer.table}", {writer.one}, ', values),
+        *writer.result(),
+    ]
+
+
+def _require_state(writer: Writer, column: Draft) -> str:
+    plan = writer.plan
+    cell = f'{writer.one}["{column.name}"]'
+    test = f"{cell} == {repr_text(plan.states[0])}" if len(plan.states) == 1 else f"{cell} in {list(plan.states)!r}"
+    said = f"the {' '.join(plan.table.noun)} must be {' or '.join(plan.states)}; it is "
+    return f'require({test}, f"{said}{{{cell.replace(chr(34), chr(39))}}}")'
+
+
+def transition(writer: Writer) -> list[str]:
+    plan = writer.plan
+    noun_ = " ".join(plan.table.noun)
+    lines = find_row(writer, plan)
+    if plan.flag is not None:
+        cell = f'{writer.one}["{plan.flag.name}"]'
+        test = f"not {cell}" if plan.flag_value else f"{cell} is None or {cell}"
+        lines.append(f'require({test}, "the {noun_} is already {plan.status}")')
+        change = assign(plan.flag.name, str(plan.flag_value))
+        skip: tuple[str, ...] = (plan.flag.name,)
+    else:
+        column = plan.status_column
+        assert column is not None
+        if plan.states:
+            lines.append(_require_state(writer, column))
+        else:
+            lines.append(
+                f'require({writer.one}["{column.name}"] != {repr_text(plan.status)}, '
+                f'"the {noun_} is already {plan.status}")'
+            )
+        change = assign(column.name, repr_text(plan.status))
+        skip = (column.name,)
+    values = [change, *_values(writer, skip)]
+    return [
+        *lines,
+        *wrapped_call(f'{writer.one} = db.update("{writer.table}", {writer.one}, ', values),
+        *writer.result(),
+    ]
+
+
+def delete_row(writer: Writer) -> list[str]:
+    plan = writer.plan
+    if plan.children is not None:
+        return _clear_children(writer, plan.children)
+    schemas = properties(plan.placed.reading.tool.parameters)
+    if plan.key and type_of(schemas[plan.key]) != "array":
+        return [*find_row(writer, plan), f'db.delete("{writer.table}", {writer.one})', *writer.result()]
+    bounds = plan.of(Part.KEY, Part.FILTER)
+    return [
+        *check_parents(writer),
+        f'{writer.many} = db.find("{writer.table}"{writer.equals(bounds)})',
+        f'require({writer.many}, "there is no such {" ".join(plan.table.noun)}")',
+        f"for {writer.one} in {writer.many}:",
+        f'    db.delete("{writer.table}", {writer.one})',
+        *one_result(plan, f"{writer.many}[0]"),
+    ]
+
+
+def _clear_children(writer: Writer, children: TableDraft) -> list[str]:
+    table = writer.tables.names[children.noun]
+    column = next(
+        c for (p, c), t in writer.tables.references.items() if p == children.noun and t == writer.plan.table.noun
+    )
+    name = children.columns[column].name
+    key = writer.plan.table.columns[writer.plan.table.key].name
+    return [
+        *find_row(writer, writer.plan),
+        f'rows = db.find("{table}", {assign(name, f"{writer.one}[{repr_text(key)}]")})',
+        f'require(rows, "the {" ".join(writer.plan.table.noun)} is empty already")',
+        "for row in rows:",
+        f'    db.delete("{table}", row)',
+        *writer.result(),
+    ]
+
+
+def relate(writer: Writer) -> list[str]:
+    plan = writer.plan
+    sides = [b for b in plan.of(Part.VALUE) if b.needed] or plan.of(Part.VALUE)
+    said = " ".join(plan.table.noun)
+    return [
+        f'require(not db.find("{writer.table}"{writer.equals(sides)}), "there is such a {said} already")',
+        *create_row(writer),
+    ]
+
+
+def unrelate(writer: Writer) -> list[str]:
+    filters = writer.plan.of(Part.FILTER)
+    needed = [b for b in filters if b.needed] or filters
+    return [
+        f'{writer.one} = db.get("{writer.table}"{writer.equals(needed)})',
+        f'db.delete("{writer.table}", {writer.one})',
+        *writer.result(),
+    ]

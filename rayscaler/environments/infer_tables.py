@@ -1,0 +1,196 @@
+"""From drafts to tables: references, fixed scopes, status columns, the columns that are kept, and their types."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from rayscaler.environment import Part, Semantic
+from rayscaler.environments.infer_bounds import Plan
+from rayscaler.environments.infer_drafts import Draft, TableDraft, kind_of, sql_type
+from rayscaler.environments.lexicon import (
+    Phrase,
+    joined,
+    key_noun,
+    noun,
+    phrase_of,
+    singular,
+    table_name,
+    word_set,
+)
+from rayscaler.environments.operators_route import Step
+from rayscaler.environments.schemas import enum_of, required, type_of
+from rayscaler.recipes import MaterializeRecipe
+
+_WEIGHTS = {
+    Semantic.JSON: 0,
+    Semantic.BOOLEAN: 0,
+    Semantic.STATUS: 6,
+    Semantic.ENUM: 4,
+    Semantic.DATETIME: 4,
+    Semantic.DATE: 4,
+    Semantic.MONEY: 5,
+    Semantic.EMAIL: 5,
+    Semantic.PERSON: 5,
+    Semantic.QUANTITY: 3,
+    Semantic.URL: 0,
+    Semantic.CODE: 1,
+}
+"""How much a column's kind speaks for keeping it when a table has too many. Ours."""
+
+
+_ALL_TOOLS = 0.4
+"""Share of the tools from which a parameter that they need, and no table explains, has one fixed value. Ours."""
+
+
+class Tables:
+    """The tables of one domain: drafts by noun, names, references and fixed values, filled in step by step."""
+
+    def __init__(self, drafts: dict[Phrase, TableDraft], plans: list[Plan]) -> None:
+        self.drafts = drafts
+        self.plans = plans
+        self.names = _table_names(sorted(drafts))
+        self.references: dict[tuple[Phrase, str], Phrase] = {}
+        self.fixed: dict[tuple[Phrase, str], str] = {}
+
+
+def _table_names(phrases: list[Phrase]) -> dict[Phrase, str]:
+    names: dict[Phrase, str] = {}
+    for phrase in phrases:
+        plain = name = table_name(phrase)
+        number = 2
+        while name in names.values():
+            name, number = f"{plain}_{number}", number + 1
+        names[phrase] = name
+    return names
+
+
+def link_tables(tables: Tables) -> None:
+    """Find which columns hold the keys of which tables; columns that would close a circle stay plain."""
+    for phrase, draft in tables.drafts.items():
+        for found, column in draft.columns.items():
+            target = None if found == draft.key or column.nested else _target(tables, draft, column)
+            if target and target != phrase and not _reaches(tables, target, phrase):
+                tables.references[phrase, found] = target
+
+
+def _target(tables: Tables, draft: TableDraft, column: Draft) -> Phrase:
+    """The table whose key a column holds, or ()."""
+    if type_of(column.schema) not in ("string", "integer", ""):
+        return ()
+    step = _parent_step(draft, column)
+    candidates = [(step.noun, False)] if step else []
+    for name in (*column.parameters, column.name):
+        found, suffix = key_noun(name)
+        if found and suffix:
+            candidates.append((found, False))
+        candidates.append((noun(phrase_of(name)), True))
+    for candidate, exact in candidates:
+        target = _table_for(tables, candidate, exact)
+        if (
+            target
+            and not _is_single(tables.drafts[target])
+            and (step or _same_kind_of_key(tables.drafts[target], column))
+            and _same_type(tables.drafts[target], column)
+        ):
+            return target
+    return ()
+
+
+def _parent_step(draft: TableDraft, column: Draft) -> Step | None:
+    for placed in draft.placed:
+        for step in placed.reading.route.steps:
+            if step.parameter and step.parameter in column.parameters:
+                return step
+    return None
+
+
+def _is_single(draft: TableDraft) -> bool:
+    """Whether a table is one thing that no key names (`about`, `colors`): nothing refers to its rows."""
+    return not draft.columns[draft.key].answered and not draft.columns[draft.key].parameters and draft.keyed == 0
+
+
+def _table_for(tables: Tables, phrase: Phrase, exact_only: bool) -> Phrase:
+    if phrase in tables.drafts:
+        return phrase
+    whole = "".join(phrase)
+    exact = [p for p in tables.drafts if "".join(p) == whole]
+    ends = [p for p in tables.drafts if len(phrase) > len(p) and phrase[-len(p) :] == p]
+    if exact or (ends and not exact_only):
+        return (exact or ends)[0]
+    if not exact_only and phrase and phrase[-1] in word_set("roles"):
+        return next((p for p in tables.drafts if len(p) == 1 and p[0] in word_set("people")), ())
+    return ()
+
+
+def _same_kind_of_key(target: TableDraft, column: Draft) -> bool:
+    """A `userArn` does not hold a key that is a `userId`."""
+    suffixes = {key_noun(n)[1] for n in (*column.parameters, column.name)} - {""}
+    kind = {"identifier": "id", "uuid": "id", "guid": "id"}
+    key = singular(phrase_of(target.columns[target.key].name)[-1])
+    wanted = kind.get(key, key)
+    if not suffixes:
+        return "id" in wanted or joined(column.name) == " ".join(target.noun)
+    return wanted in {kind.get(s, s) for s in suffixes}
+
+
+def _same_type(target: TableDraft, column: Draft) -> bool:
+    return sql_type(target.columns[target.key].schema) == sql_type(column.schema)
+
+
+def _reaches(tables: Tables, start: Phrase, goal: Phrase) -> bool:
+    """Whether `start` refers to `goal` already, over any number of tables."""
+    seen, queue = {start}, [start]
+    while queue:
+        here = queue.pop()
+        if here == goal:
+            return True
+        for (phrase, _), target in tables.references.items():
+            if phrase == here and target not in seen:
+                seen.add(target)
+                queue.append(target)
+    return False
+
+
+def fix_scopes(tables: Tables, n_tools: int) -> None:
+    """Scopes that no table explains get one value: the environment lives inside that account, instance or project."""
+    uses = Counter(n for plan in tables.plans for n in required(plan.placed.reading.tool.parameters))
+    for phrase, draft in tables.drafts.items():
+        for found, column in draft.columns.items():
+            if found == draft.key or (phrase, found) in tables.references or type_of(column.schema) != "string":
+                continue
+            common = max((uses[p] for p in column.parameters), default=0)
+            named = any(key_noun(p)[1] in ("id", "arn", "identifier", "name") for p in column.parameters)
+            if column.scope or (named and common >= max(3, _ALL_TOOLS * n_tools)):
+                tables.fixed[phrase, found] = _fixed_value(draft, column)
+
+
+def _fixed_value(draft: TableDraft, column: Draft) -> str:
+    if "value `me`" in str(column.schema.get("description", "")) or '"me"' in str(column.schema.get("description", "")):
+        return "me"
+    allowed = enum_of(column.schema)
+    if allowed:
+        return allowed[0]
+    step = _parent_step(draft, column)
+    named = key_noun(column.parameters[0])
+    base = (named[1] and named[0]) or (step.noun if step else phrase_of(column.parameters[0]))
+    return "-".join((*base, "main"))
+
+
+def keep_columns(tables: Tables, recipe: MaterializeRecipe) -> None:
+    """Drop the least used columns beyond the recipe's bound, and the bindings to them."""
+    for plan in tables.plans:
+        values = [c for b in plan.of(Part.VALUE) for c in (b.column, *(c for _, c in b.inside)) if c is not None]
+        if values:
+            max(values, key=lambda c: c.score).score += 100
+    for phrase, draft in tables.drafts.items():
+        for found, column in draft.columns.items():
+            must = found in (draft.key, "arn") or column.scope or (phrase, found) in tables.fixed
+            column.score += 1000 if must else 20 if (phrase, found) in tables.references else 0
+            column.score += (
+                30 if joined(column.name) in word_set("labels") and type_of(column.schema) == "string" else 0
+            )
+            column.score += 12 if joined(column.name) in word_set("core") else 0
+            column.score += _WEIGHTS.get(kind_of(draft, column), 2)
+        order = sorted(draft.columns, key=lambda c: -draft.columns[c].score)
+        kept = set(order[: recipe.max_columns])
+        draft.columns = {c: d for c, d in draft.columns.items() if c in kept}

@@ -1,0 +1,84 @@
+"""What the `require` lines of a tool ask of the rows that it works on, read from its syntax tree.
+
+    order = db.get("orders", order_id=order_id)
+    require(order["status"] == "pending", …)          ->  Condition("orders", "status", ("pending",), wanted=True)
+
+Conditions on anything but a cell and constants (amounts, counts, two rows) are not read.
+"""
+
+from __future__ import annotations
+
+import ast
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+
+class Condition(NamedTuple):
+    """A cell that must be among `values`, or must not if `wanted` is false. `table` is empty where it is not clear."""
+
+    table: str
+    column: str
+    values: tuple[Any, ...]
+    wanted: bool
+
+    def holds(self, row: dict[str, Any]) -> bool:
+        """Whether `row` meets it."""
+        return (row.get(self.column) in self.values) == self.wanted
+
+
+@lru_cache(maxsize=4096)
+def conditions(code: str) -> tuple[Condition, ...]:
+    """All conditions of a tool's source, in its order."""
+    tree = ast.parse(code)
+    tables = _tables(tree)
+    found: list[Condition] = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "require":
+            asked = _condition(node.args[0], tables)
+            if asked is not None:
+                found.append(asked)
+    return tuple(found)
+
+
+def _tables(tree: ast.Module) -> dict[str, str]:
+    """Variable -> the table whose row, or rows, it holds."""
+    held: dict[str, str] = {}
+    for node in ast.walk(tree):
+        if not (isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)):
+            continue
+        value = node.value
+        if isinstance(value, ast.Subscript) and isinstance(value.value, ast.Name):
+            held.setdefault(node.targets[0].id, held.get(value.value.id, ""))
+        elif isinstance(value, ast.Call) and value.args and isinstance(value.args[0], ast.Constant):
+            held.setdefault(node.targets[0].id, str(value.args[0].value))
+    return held
+
+
+def _condition(test: ast.expr, tables: dict[str, str]) -> Condition | None:
+    if isinstance(test, ast.Compare):
+        cell, values = _cell(test.left), _constants(test.comparators[0])
+        if cell is None or values is None or not isinstance(test.ops[0], ast.Eq | ast.NotEq | ast.In | ast.NotIn):
+            return None
+        return Condition(tables.get(cell[0], ""), cell[1], values, isinstance(test.ops[0], ast.Eq | ast.In))
+    if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
+        cell = _cell(test.operand)
+        return None if cell is None else Condition(tables.get(cell[0], ""), cell[1], (True,), wanted=False)
+    if isinstance(test, ast.BoolOp):
+        cell = _cell(test.values[-1])
+        return None if cell is None else Condition(tables.get(cell[0], ""), cell[1], (True, None), wanted=True)
+    return None
+
+
+def _cell(node: ast.expr) -> tuple[str, str] | None:
+    """(variable, column) of `row["column"]`, or None for any other expression."""
+    if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name) and isinstance(node.slice, ast.Constant):
+        return node.value.id, str(node.slice.value)
+    return None
+
+
+def _constants(node: ast.expr) -> tuple[Any, ...] | None:
+    if isinstance(node, ast.Constant):
+        return (node.value,)
+    if isinstance(node, ast.List | ast.Tuple) and all(isinstance(e, ast.Constant) for e in node.elts):
+        return tuple(e.value for e in node.elts if isinstance(e, ast.Constant))
+    return None

@@ -191,6 +191,7 @@ class EnvironmentSpec(BaseModel):
     tools: tuple[CompiledTool, ...]
     policy: str = Field("", description="The rules of this world in words, shown to the agent as its system prompt.")
     now: str = Field("2026-01-15T09:00:00Z", description="What `db.now()` returns, in every session.")
+    rows: int = Field(12, ge=1, description="Rows per table in a seeded state.")
 
     def entity(self, name: str) -> Entity:
         """The entity called `name`; KeyError if there is none."""

@@ -121,13 +121,18 @@ def _on_ray(shards: list[Shard], job: Job, resources: Resources) -> Iterator[Non
     )
     try:
         for row in work.iter_rows():
-            if row["error"]:
-                if row["trace"]:
-                    log.error("%s, shard %s:\n%s", job.stage, row["name"], row["trace"])
-                raise StageError(f"{job.stage}: {row['error']}")
+            _raise_if_failed(job, row)
             yield
     except ray.exceptions.RayError as error:
         raise StageError(f"{job.stage}: the workers could not finish: {error}") from error
+
+
+def _raise_if_failed(job: Job, row: dict[str, str]) -> None:
+    if not row["error"]:
+        return
+    if row["trace"]:
+        log.error("%s, shard %s:\n%s", job.stage, row["name"], row["trace"])
+    raise StageError(f"{job.stage}: {row['error']}")
 
 
 class _Worker:

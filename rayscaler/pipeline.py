@@ -1,0 +1,222 @@
+"""Plan a run, skip what is whole, make the rest.
+
+A stage's fingerprint hashes its name, version, recipe, seed and its inputs' fingerprints, so a plan is known before
+anything runs: the folder of every table is a function of the configuration and of the specification files' content.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Any, Literal, NamedTuple
+
+from rayscaler import __version__
+from rayscaler.config import Config
+from rayscaler.errors import ConfigError
+from rayscaler.record import Record, fingerprint
+from rayscaler.runtime.cluster import connected, warn_of_local_disk
+from rayscaler.runtime.context import Context
+from rayscaler.runtime.store import Ref, Store
+from rayscaler.stages import ingest
+from rayscaler.stages.order import STAGES, Stage
+from rayscaler.table import check_key
+
+log = logging.getLogger(__name__)
+
+
+class PlannedStage(NamedTuple):
+    """One stage of a plan. `rows` is what its whole tables hold, or None where it would run; `why` says so in words."""
+
+    name: str
+    fingerprint: str
+    whole: bool
+    rows: dict[str, int] | None
+    why: str
+
+
+class StageResult(NamedTuple):
+    """What a stage made: rows in (`unit` says of what), rows per table, things left out by reason, seconds."""
+
+    name: str
+    skipped: bool
+    unit: str
+    rows_in: int
+    rows: dict[str, int]
+    reasons: dict[str, int]
+    seconds: float
+
+
+class Event(NamedTuple):
+    """Something that a listener may show."""
+
+    stage: str
+    kind: Literal["start", "progress", "end", "skip"]
+    done: int = 0
+    total: int = 0
+    result: StageResult | None = None
+
+
+Listener = Callable[[Event], None]
+
+
+class Step(NamedTuple):
+    """A stage with everything that its fingerprint is made of, and the tables that it reads and writes."""
+
+    stage: Stage
+    fingerprint: str
+    recipe: dict[str, Any]
+    inputs: dict[str, Ref]
+    targets: dict[str, Ref]
+    input_fingerprints: dict[str, str]
+
+
+def steps(config: Config) -> list[Step]:
+    """All stages with their fingerprints. Reads the specification files, runs nothing.
+
+    Raises ConfigError if a source has no file.
+    """
+    found: dict[str, Ref] = {}
+    planned = []
+    for stage in STAGES:
+        recipe = getattr(config.recipes, stage.NAME).identity()
+        inputs = {table.name: found[table.name] for table in stage.READS}
+        marks = {name: ref.fingerprint for name, ref in inputs.items()}
+        if not stage.READS:
+            marks = {"files": ingest.content_of(config.recipes.ingest, config.base)}
+        seed = config.seed if stage.SEEDED else 0
+        name = fingerprint(stage=stage.NAME, stage_version=stage.VERSION, recipe=recipe, seed=seed, inputs=marks)
+        targets = {table.name: Ref(table, name) for table in stage.WRITES}
+        found.update(targets)
+        planned.append(Step(stage, name, recipe, inputs, targets, marks))
+    return planned
+
+
+def up_to(planned: list[Step], until: str | None) -> list[Step]:
+    """The steps up to and with stage `until`, or all. ConfigError if there is no such stage."""
+    names = [step.stage.NAME for step in planned]
+    if until is not None and until not in names:
+        raise ConfigError(f"until: there is no stage {until!r}; the stages are {', '.join(names)}")
+    return planned[: names.index(until) + 1] if until else planned
+
+
+def plan(config: Config, run: str, until: str | None = None) -> list[PlannedStage]:
+    """What a run in the folder or URI `run` would do, stage by stage."""
+    store = Store(run)
+    planned, before = [], ""
+    for step in up_to(steps(config), until):
+        records = _records(store, step)
+        why = "whole" if records else (f"needs {before}" if before else _why(store, step))
+        before = before or ("" if records else step.stage.NAME)
+        rows = {name: record.rows for name, record in records.items()} if records else None
+        planned.append(PlannedStage(step.stage.NAME, step.fingerprint, bool(records), rows, why))
+    return planned
+
+
+def run(
+    config: Config, run: str, *, until: str | None = None, listener: Listener | None = None
+) -> list[StageResult]:
+    """Make every table up to stage `until` (all, if None) in the folder or URI `run`; what is whole is skipped.
+
+    Starts Ray, or joins it, only if something is to be made. Whatever ends this early (an error, Ctrl-C, a kill)
+    leaves whole tables whole, and the next run resumes inside the unfinished stage.
+    """
+    store, tell = Store(run), listener or (lambda _: None)
+    every = steps(config)
+    planned = up_to(every, until)
+    _describe(store, config, every)
+    results = []
+    first = next((i for i, step in enumerate(planned) if not _records(store, step)), len(planned))
+    for step in planned[:first]:
+        results.append(_result(step, _records(store, step), skipped=True))
+        tell(Event(step.stage.NAME, "skip", result=results[-1]))
+    if first < len(planned):
+        with connected(config.resources):
+            warn_of_local_disk(store.uri)
+            results += [_run_step(store, config, step, tell) for step in planned[first:]]
+    return results
+
+
+def _run_step(store: Store, config: Config, step: Step, tell: Listener) -> StageResult:
+    name = step.stage.NAME
+    records = _records(store, step)
+    if records:
+        result = _result(step, records, skipped=True)
+        tell(Event(name, "skip", result=result))
+        return result
+    tell(Event(name, "start"))
+    log.info("%s: started", name)
+    began = time.monotonic()
+    step.stage.run(
+        Context(
+            stage=name,
+            recipe=getattr(config.recipes, name),
+            seed=config.seed,
+            store=store,
+            inputs=step.inputs,
+            targets=step.targets,
+            resources=config.resources,
+            base=config.base,
+            progress=lambda done, total: tell(Event(name, "progress", done, total)),
+        )
+    )
+    records = _finish(store, config, step, began)
+    result = _result(step, records, skipped=False)
+    log.info("%s: %s rows, %s left out, %.1f s", name, result.rows, sum(result.reasons.values()), result.seconds)
+    tell(Event(name, "end", result=result))
+    return result
+
+
+def _finish(store: Store, config: Config, step: Step, began: float) -> dict[str, Record]:
+    """Check the keys of each written table and declare it whole, the stage's own table last."""
+    own = step.targets[step.stage.WRITES[0].name]
+    rows_in, reasons = store.counts(own)
+    records = {}
+    for table in reversed(step.stage.WRITES):
+        ref = step.targets[table.name]
+        keys = store.read(ref, list(table.key))
+        check_key(table, keys)
+        records[table.name] = Record(
+            table=str(table),
+            fingerprint=step.fingerprint,
+            stage=step.stage.NAME,
+            stage_version=step.stage.VERSION,
+            recipe=step.recipe,
+            seed=config.seed,
+            inputs=step.input_fingerprints,
+            rows=keys.num_rows,
+            files=len(store.parts(ref)),
+            content=store.content(ref),
+            rows_in=rows_in,
+            reasons=reasons,
+            seconds=round(time.monotonic() - began, 3),
+            rayscaler=__version__,
+        )
+        store.write_record(ref, records[table.name])
+    return records
+
+
+def _records(store: Store, step: Step) -> dict[str, Record]:
+    """The records of all tables of a stage, or nothing if one of them is not whole."""
+    found = {name: store.record(ref) for name, ref in step.targets.items()}
+    whole = {name: record for name, record in found.items() if record is not None}
+    return whole if len(whole) == len(found) else {}
+
+
+def _result(step: Step, records: dict[str, Record], *, skipped: bool) -> StageResult:
+    own = records[step.stage.WRITES[0].name]
+    rows = {table.name: records[table.name].rows for table in step.stage.WRITES}
+    return StageResult(step.stage.NAME, skipped, step.stage.UNIT, own.rows_in, rows, own.reasons, own.seconds)
+
+
+def _why(store: Store, step: Step) -> str:
+    started = store.parts(step.targets[step.stage.WRITES[0].name])
+    return f"resumes after {len(started)} parts" if started else "not made yet"
+
+
+def _describe(store: Store, config: Config, planned: list[Step]) -> None:
+    """Write `run.json`: the resolved configuration, and which version of each table belongs to this run."""
+    known = {table: ref.fingerprint for step in planned for table, ref in step.targets.items() if table != "rejects"}
+    stages = {step.stage.NAME: step.fingerprint for step in planned}
+    resolved = config.model_dump(mode="json", exclude={"base"})
+    store.write_json({"config": resolved, "tables": known, "stages": stages}, "run.json")

@@ -1,0 +1,92 @@
+"""Looking at a run: its tables as Arrow, its environments alive. Needs no Ray."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from rayscaler.environment import EnvironmentSpec
+from rayscaler.environments.hosting import HostedEnvironment
+from rayscaler.errors import TableNotFound
+from rayscaler.record import Record
+from rayscaler.runtime.store import Ref, Store
+from rayscaler.tables import CATALOGUE, LINKS, REJECTS
+
+
+class Run:
+    """One run's folder or URI, as the last `rayscaler run` in it left it."""
+
+    def __init__(self, uri: str) -> None:
+        self.store = Store(uri)
+        try:
+            about = json.loads(self.store.read_bytes("run.json"))
+        except TableNotFound as error:
+            raise TableNotFound(f"{uri}: no run is there (no run.json); make one with `rayscaler run`") from error
+        self.config: dict[str, Any] = about["config"]
+        self._tables: dict[str, str] = about["tables"]
+        self._stages: dict[str, str] = about["stages"]
+
+    def tables(self) -> list[Record]:
+        """The records of all whole tables, in the order of the catalogue."""
+        records = [self.store.record(ref) for ref in map(self._find, CATALOGUE) if ref]
+        return [record for record in records if record is not None]
+
+    def table(self, name: str) -> pa.Table:
+        """All rows of a whole table. TableNotFound if the run has none of that name."""
+        if name == "rejects":
+            return self.rejects()
+        ref = self._find(name)
+        if ref is None or self.store.record(ref) is None:
+            have = ", ".join(r.table.split("@")[0] for r in self.tables()) or "none yet"
+            raise TableNotFound(f"{name}: the run {self.store.uri} has no such whole table; it has {have}")
+        return self.store.read(ref)
+
+    def rejects(self) -> pa.Table:
+        """What every stage left out, in the order of the stages."""
+        refs = [Ref(REJECTS, mark) for mark in self._stages.values()]
+        whole = [self.store.read(ref) for ref in refs if self.store.record(ref)]
+        return pa.concat_tables([REJECTS.schema.empty_table(), *whole])
+
+    def environments(self) -> list[dict[str, Any]]:
+        """The environments without their bulky columns."""
+        brief = ["environment_id", "title", "description", "n_tools", "n_entities", "n_reads", "n_writes"]
+        rows: list[dict[str, Any]] = self.table("environments").select(brief).to_pylist()
+        return rows
+
+    def environment_row(self, name: str) -> dict[str, Any]:
+        """The row of `environments` whose id is `name`, or the only one whose id or title contains it."""
+        environments = self.table("environments")
+        exact = environments.filter(pc.equal(environments["environment_id"], name))
+        if exact.num_rows == 0:
+            near = [pc.match_substring(environments[c], name, ignore_case=True) for c in ("environment_id", "title")]
+            exact = environments.filter(pc.or_(*near))
+        if exact.num_rows != 1:
+            names = ", ".join((exact if exact.num_rows else environments)["environment_id"].to_pylist()[:20])
+            raise TableNotFound(f"{name}: {exact.num_rows or 'no'} environments match; choose one of {names}")
+        row: dict[str, Any] = exact.to_pylist()[0]
+        return row
+
+    def environment(self, name: str) -> HostedEnvironment:
+        """A live environment, by id or by a part of the title that only one has."""
+        spec = EnvironmentSpec.model_validate_json(self.environment_row(name)["spec"])
+        return HostedEnvironment(spec)
+
+    def links(self, domain_id: str) -> list[dict[str, Any]]:
+        """The directed links of one domain."""
+        links = self.table(LINKS.name)
+        rows: list[dict[str, Any]] = links.filter(pc.equal(links["domain_id"], domain_id)).to_pylist()
+        return rows
+
+    def _find(self, name: str) -> Ref | None:
+        mark = self._tables.get(name)
+        return None if mark is None or name not in CATALOGUE else Ref(CATALOGUE[name], mark)
+
+
+def open_run(uri: str) -> Run:
+    """Open the run in a folder or URI. TableNotFound if none is there."""
+    return Run(uri)
+
+

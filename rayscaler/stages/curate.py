@@ -1,0 +1,128 @@
+"""curate: kept trajectories of the training split -> examples with the loss mask of eq. 2 (paper section 3.2)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from itertools import chain, islice
+from typing import Any
+
+from rayscaler.canonical import dumps
+from rayscaler.environment import EnvironmentSpec
+from rayscaler.errors import MaskError
+from rayscaler.reasons import Reason, Rejected
+from rayscaler.recipes import CurateRecipe
+from rayscaler.runtime.context import Context
+from rayscaler.runtime.lookup import Lookup
+from rayscaler.runtime.shards import Output
+from rayscaler.runtime.store import Ref, Store
+from rayscaler.tables import ENVIRONMENTS, EXAMPLES, REJECTS, TASKS, TOKENIZERS, TRAJECTORIES, VERDICTS
+from rayscaler.training.phases import phase_of
+from rayscaler.training.render import render
+from rayscaler.training.tokenizer import CHAT_TEMPLATE, load_tokenizer, pretrained, train_bpe
+from rayscaler.trajectory import Trajectory
+
+NAME, VERSION, READS, WRITES, SEEDED, UNIT = (
+    "curate", 1, (TRAJECTORIES, VERDICTS, TASKS, ENVIRONMENTS), (EXAMPLES, TOKENIZERS, REJECTS), False, "trajectories",
+)  # fmt: skip
+
+CONVERSATIONS, ENVIRONMENTS_READ = 5_000, 500
+"""What the BPE is trained on at most: the first ones."""
+
+
+def run(ctx: Context[CurateRecipe]) -> None:
+    """First the tokenizer, once; then the examples in shards."""
+    trajectories = ctx.input(TRAJECTORIES)
+    texts = (trajectories, ctx.input(ENVIRONMENTS))
+    ctx.map(ctx.payloads([0]), MakeTokenizer, ctx.recipe, ctx.store, *texts, writes=(TOKENIZERS,))
+    refs = {table.name: ctx.input(table) for table in (VERDICTS, TASKS, ENVIRONMENTS)}
+    arguments = (ctx.recipe, ctx.store, ctx.targets[TOKENIZERS.name], refs)
+    ctx.map(ctx.rows(TRAJECTORIES, per_shard=128), RenderExamples, *arguments, writes=(EXAMPLES, REJECTS))
+
+
+class MakeTokenizer:
+    """Trains the run's BPE, or records the pretrained tokenizer that the recipe names."""
+
+    def __init__(self, recipe: CurateRecipe, store: Store, trajectories: Ref, environments: Ref) -> None:
+        self.recipe, self.store = recipe, store
+        self.trajectories, self.environments = trajectories, environments
+
+    def __call__(self, _: int) -> Output:
+        name, template = self.recipe.tokenizer, CHAT_TEMPLATE
+        if name == "bpe":
+            texts = chain(self._words(), self._tools())
+            name, text = f"bpe-{self.recipe.vocabulary}", train_bpe(texts, self.recipe.vocabulary)
+        else:
+            tokenizer = pretrained(name)
+            template, text = str(tokenizer.chat_template), str(tokenizer.backend_tokenizer.to_str())
+        row = {"name": name, "tokenizer_json": text, "chat_template": template}
+        return Output({TOKENIZERS.name: [row]}, 1)
+
+    def _words(self) -> Iterator[str]:
+        for row in islice(self._rows(self.trajectories, "trajectory"), CONVERSATIONS):
+            for message in Trajectory.model_validate_json(row).messages:
+                yield message.content
+                yield from (dumps(call.arguments) for call in message.tool_calls)
+
+    def _tools(self) -> Iterator[str]:
+        """Tool descriptions are nine tenths of an example's text: without them they cost half as many tokens again."""
+        for row in islice(self._rows(self.environments, "spec"), ENVIRONMENTS_READ):
+            for tool in EnvironmentSpec.model_validate_json(row).tools:
+                yield json.dumps(tool.to_openai(), ensure_ascii=False)
+
+    def _rows(self, ref: Ref, column: str) -> Iterator[str]:
+        for part in self.store.parts(ref):
+            yield from self.store.read_part(ref, part, [column]).column(0).to_pylist()
+
+
+class RenderExamples:
+    """Renders the kept trajectories of a shard; every other one is named in `rejects`."""
+
+    def __init__(self, recipe: CurateRecipe, store: Store, tokenizers: Ref, refs: dict[str, Ref]) -> None:
+        self.recipe = recipe
+        row = store.read(tokenizers).to_pylist()[0]
+        self.tokenizer = load_tokenizer(row["tokenizer_json"], row["chat_template"])
+        lookups = {name: Lookup(store, ref) for name, ref in refs.items()}
+        self.verdicts, self.tasks = lookups[VERDICTS.name], lookups[TASKS.name]
+        self.environments = lookups[ENVIRONMENTS.name]
+
+    def __call__(self, payload: list[dict[str, Any]]) -> Output:
+        rows, rejects = [], []
+        for row in payload:
+            made = self._example(row)
+            if isinstance(made, Rejected):
+                rejects.append(made)
+            else:
+                rows.append(made)
+        return Output({EXAMPLES.name: rows}, len(payload), rejects)
+
+    def _example(self, row: dict[str, Any]) -> dict[str, Any] | Rejected:
+        key = row["trajectory_id"]
+        verdict, task = self.verdicts[key], self.tasks[row["task_id"]]
+        if not verdict["kept"]:
+            return Rejected(key, Reason.NOT_KEPT, f"{verdict['stage']}: {verdict['reason']}")
+        if task["split"] != "train":
+            return Rejected(key, Reason.HELD_OUT, f"the task is in {task['split']}")
+        environment = self.environments[row["environment_id"]]
+        spec = EnvironmentSpec.model_validate_json(environment["spec"])
+        messages = Trajectory.model_validate_json(row["trajectory"]).messages
+        tools = [tool.to_openai() for tool in spec.tools]
+        try:
+            rendered = render(messages, tools, self.tokenizer)
+        except MaskError as error:
+            return Rejected(key, Reason.NO_SUPERVISED_TOKEN, str(error))
+        if len(rendered.input_ids) > self.recipe.max_tokens:
+            limit = self.recipe.max_tokens
+            return Rejected(key, Reason.TOO_LONG, f"{len(rendered.input_ids)} tokens, at most {limit} are wanted")
+        return {
+            "trajectory_id": key,
+            "task_id": row["task_id"],
+            "environment_id": row["environment_id"],
+            "phase": phase_of(environment["title"], self.recipe.verticals),
+            "messages": json.dumps([m.to_openai() for m in messages], ensure_ascii=False),
+            "tools": json.dumps(tools, ensure_ascii=False),
+            "input_ids": rendered.input_ids,
+            "loss_mask": rendered.loss_mask,
+            "n_tokens": len(rendered.input_ids),
+            "n_supervised": sum(rendered.loss_mask),
+        }

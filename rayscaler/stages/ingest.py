@@ -1,0 +1,122 @@
+"""ingest: specification files -> tools, rejects (paper section 2.1)."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from rayscaler.canonical import digest
+from rayscaler.errors import StageError
+from rayscaler.reasons import Reason, Rejected
+from rayscaler.recipes import IngestRecipe
+from rayscaler.runtime.context import Context
+from rayscaler.runtime.shards import Output, reject_rows, rewrite_part
+from rayscaler.specs import SpecFile, list_files, load_bytes, neighbours, read_file
+from rayscaler.tables import REJECTS, TOOLS
+
+NAME, VERSION, READS, WRITES, SEEDED, UNIT = "ingest", 1, (), (TOOLS, REJECTS), False, "files"
+
+SHARD_FILES = 8
+SHARD_BYTES = 2**21
+
+
+def files_of(recipe: IngestRecipe, base: Path) -> list[tuple[int, SpecFile]]:
+    """Every specification file with the number of its source, in a fixed order."""
+    return [(n, file) for n, source in enumerate(recipe.sources) for file in list_files(source, base)]
+
+
+def content_of(recipe: IngestRecipe, base: Path) -> str:
+    """A digest of all specification files by name and content: what the fingerprint of `tools` starts from."""
+    return digest([[n, file.name, _sha256(load_bytes(file))] for n, file in files_of(recipe, base)])
+
+
+def run(ctx: Context[IngestRecipe]) -> None:
+    """Read the files in shards, then drop the operations that an earlier file already gave."""
+    payloads, keys = [], []
+    for group in _groups(files_of(ctx.recipe, ctx.base)):
+        marks = [_sha256(load_bytes(file)) for _, file in group]
+        payloads.append([[n, *file, mark] for (n, file), mark in zip(group, marks, strict=True)])
+        keys.append([[n, file.name, mark] for (n, file), mark in zip(group, marks, strict=True)])
+    ctx.map(ctx.payloads(payloads, keys), ReadSpecs, ctx.recipe, writes=(TOOLS, REJECTS))
+    drop_repeats(ctx)
+
+
+class ReadSpecs:
+    """Reads a group of specification files."""
+
+    def __init__(self, recipe: IngestRecipe) -> None:
+        self.recipe = recipe
+
+    def __call__(self, payload: list[list[Any]]) -> Output:
+        rows, rejects = [], []
+        for number, *fields, mark in payload:
+            file, source = SpecFile(*fields), self.recipe.sources[number]
+            parsed = read_file(file, _load(file, mark), source, self.recipe, neighbours(file))
+            rows += [tool.to_row() for tool in parsed.tools]
+            rejects += parsed.rejects or ([] if parsed.tools else [_empty(file)])
+        return Output({TOOLS.name: rows}, len(payload), rejects)
+
+
+def drop_repeats(ctx: Context[IngestRecipe]) -> None:
+    """Leave the first of several tools with one id, in file order; the others go to `rejects`.
+
+    Parts are rewritten one by one, `rejects` first, so that a kill in between loses nothing: the next start finds the
+    repeated tool still there and names it again.
+    """
+    tools, rejects = ctx.targets[TOOLS.name], ctx.targets[REJECTS.name]
+    seen: dict[str, str] = {}
+    for part in ctx.store.parts(tools):
+        ids = ctx.store.part_keys(tools, part)
+        keep = []
+        for tool_id in ids:
+            keep.append(tool_id not in seen)
+            seen.setdefault(tool_id, part)
+        if all(keep):
+            continue
+        arrow = ctx.store.read_part(tools, part)
+        repeats = arrow.filter(pa.array([not k for k in keep])).select(["tool_id", "source", "file", "pointer"])
+        named = [_repeat(row) for row in repeats.to_pylist()]
+        kept = arrow.filter(pa.array(keep))
+        rewrite_part(ctx.store, part, tools, kept, rejects=rejects, more=reject_rows(NAME, named))
+
+
+def _repeat(row: dict[str, str]) -> Rejected:
+    where = f"{row['source']}/{row['file']}#{row['pointer']}"
+    return Rejected(where, Reason.DUPLICATE, f"another file gave the tool {row['tool_id']} before")
+
+
+def _empty(file: SpecFile) -> Rejected:
+    return Rejected(f"{file.source}/{file.name}", Reason.NO_OPERATIONS, "the file declares no operation")
+
+
+def _groups(files: list[tuple[int, SpecFile]]) -> list[list[tuple[int, SpecFile]]]:
+    """Neighbouring files together, at most SHARD_FILES of them and about SHARD_BYTES."""
+    groups: list[list[tuple[int, SpecFile]]] = []
+    size = 0
+    for item in files:
+        if not groups or len(groups[-1]) == SHARD_FILES or size + item[1].size > SHARD_BYTES:
+            groups.append([])
+            size = 0
+        groups[-1].append(item)
+        size += item[1].size
+    return groups
+
+
+def _load(file: SpecFile, mark: str) -> bytes:
+    """The file's bytes, which must be the ones that were planned with: a worker may have another version."""
+    data = load_bytes(file)
+    if _sha256(data) != mark:
+        raise StageError(
+            f"{file.source}/{file.name}: this worker has another version of the file than the driver; "
+            "give every node the same packages and the same specification folder"
+        )
+    return data
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+

@@ -1,0 +1,35 @@
+"""The stages of a run, in order. Each is a module with NAME, VERSION, READS, WRITES, SEEDED, UNIT and `run(ctx)`.
+
+A stage's first written table is its own; the others (`rejects`, intermediate rows) belong to it. VERSION grows with
+every change of code that changes the rows, so that old tables are not taken for new ones.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from rayscaler.runtime.context import Context
+from rayscaler.stages import compose, connect, curate, embed, filter, ingest, link, materialize, partition, rollout
+from rayscaler.table import Table
+
+
+class Stage(Protocol):
+    """What the pipeline needs of a stage module."""
+
+    NAME: str
+    VERSION: int
+    READS: tuple[Table, ...]
+    WRITES: tuple[Table, ...]
+    SEEDED: bool
+    """Whether the run's seed changes the rows."""
+    UNIT: str
+    """What goes in, in words: what `rows_in` counts."""
+
+    def run(self, ctx: Context[Any]) -> None:
+        """Make the written tables from the read ones."""
+        ...
+
+
+STAGES: tuple[Stage, ...] = (
+    ingest, embed, connect, partition, link, materialize, compose, rollout, filter, curate,
+)  # fmt: skip

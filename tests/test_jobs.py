@@ -1,0 +1,52 @@
+"""The same job everywhere: `ray job submit` to a running cluster, and Ray started here when there is none."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from rayscaler.runs import open_run
+
+pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(300)]
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_a_submitted_job_makes_the_same_tables(smoke_run: Path, ray_dashboard: str, tmp_path: Path):
+    run = tmp_path / "run"
+    command = [
+        str(Path(sys.executable).with_name("ray")), "job", "submit", "--working-dir", ".", "--",
+        sys.executable, "jobs/run.py", "--config", "configs/smoke.yaml", "--run", str(run),
+    ]  # fmt: skip
+    environment = {**os.environ, "RAY_API_SERVER_ADDRESS": ray_dashboard}
+    environment.pop("RAY_ADDRESS", None)
+    done = subprocess.run(
+        command, check=False, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=240
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "joined the Ray cluster" in done.stdout + done.stderr
+    submitted, here = open_run(str(run)), open_run(str(smoke_run))
+    assert {r.table: r.content for r in submitted.tables()} == {r.table: r.content for r in here.tables()}
+
+
+def test_without_a_cluster_ray_is_started_here_and_ends_with_the_run(tmp_path: Path):
+    command = [sys.executable, "jobs/run.py", "--config", "configs/smoke.yaml", "--run", str(tmp_path), "--until", "ingest"]
+    environment = {**os.environ, "RAY_ADDRESS": "local"}
+    done = subprocess.run(
+        command, check=False, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "started Ray here" in done.stdout + done.stderr
+    assert open_run(str(tmp_path)).table("tools").num_rows > 90
+
+
+def test_a_configuration_that_is_not_there_ends_the_job_with_one_clear_line(tmp_path: Path):
+    command = [sys.executable, "jobs/run.py", "--config", str(tmp_path / "none.yaml")]
+    done = subprocess.run(command, check=False, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert "no such configuration file" in done.stderr
+    assert "Traceback" not in done.stderr

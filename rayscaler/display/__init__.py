@@ -1,0 +1,1 @@
+"""How runs, tables, environments and conversations look in a terminal. Everything here returns rich renderables."""

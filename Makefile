@@ -1,0 +1,45 @@
+# make demo   set up, and run the whole pipeline on real API specifications
+# make test   set up, and run all tests
+# make setup  .venv with pinned dependencies; done again only when pyproject.toml or constraints.txt change
+# make lint   ruff and mypy
+# make clean  remove the demo's run and caches (not .venv)
+#
+# PYTHON=python3.12 chooses the interpreter. TORCH_INDEX_URL=... chooses another package index for PyTorch alone, for
+# example PyTorch's own index of CPU builds, which are a tenth of the size of the CUDA builds.
+
+SHELL := /bin/bash
+PYTHON ?= python3
+CONFIG ?= configs/starter.yaml
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.set-up
+
+export RAY_USAGE_STATS_ENABLED = 0
+export HF_HUB_OFFLINE = 1
+export RAY_AUTH_MODE ?= disabled
+
+.PHONY: demo test unit lint setup clean
+.DEFAULT_GOAL := demo
+
+demo: $(STAMP)
+	$(BIN)/rayscaler run $(CONFIG)
+
+test: $(STAMP)
+	$(BIN)/python -m pytest
+
+unit: $(STAMP)
+	$(BIN)/python -m pytest -m "not ray and not slow"
+
+lint: $(STAMP)
+	$(BIN)/ruff check rayscaler tests jobs
+	$(BIN)/mypy
+
+setup: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt scripts/setup.sh
+	@PYTHON="$(PYTHON)" VENV="$(VENV)" TORCH_INDEX_URL="$(TORCH_INDEX_URL)" scripts/setup.sh
+	@touch $@
+
+clean:
+	rm -rf runs/starter .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find rayscaler tests jobs -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -34,7 +34,9 @@ def test_a_submitted_job_makes_the_same_tables(smoke_run: Path, ray_dashboard: s
 
 
 def test_without_a_cluster_ray_is_started_here_and_ends_with_the_run(tmp_path: Path):
-    command = [sys.executable, "jobs/run.py", "--config", "configs/smoke.yaml", "--run", str(tmp_path), "--until", "ingest"]
+    command = [
+        sys.executable, "jobs/run.py", "--config", "configs/smoke.yaml", "--run", str(tmp_path), "--until", "ingest",
+    ]  # fmt: skip
     environment = {**os.environ, "RAY_ADDRESS": "local"}
     done = subprocess.run(
         command, check=False, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120

@@ -21,7 +21,8 @@ def funnel_tables(verdicts: Sequence[Row]) -> RenderableType:
     filters.add_column("passed", justify="right")
     filters.add_column("dropped because of", ratio=1)
     for row in funnel(verdicts):
-        filters.add_row(row.stage, f"{row.n_in:,}", f"{row.n_out:,}", Text(", ".join(reason_lines(row.reasons)), style="yellow"))
+        why = Text(", ".join(reason_lines(row.reasons)), style="yellow")
+        filters.add_row(row.stage, f"{row.n_in:,}", f"{row.n_out:,}", why)
     fates = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     fates.add_column("planted mistake", no_wrap=True)
     fates.add_column("fate", no_wrap=True)

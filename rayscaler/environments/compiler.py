@@ -15,7 +15,7 @@ from rayscaler.environments.infer_types import make_entity
 from rayscaler.environments.language import check_tool, check_uses
 from rayscaler.environments.lexicon import Phrase
 from rayscaler.environments.policy import write_policy
-from rayscaler.environments.schemas import bounded, enum_of, properties, required, type_of
+from rayscaler.environments.schemas import SCALARS, bounded, enum_of, properties, required, type_of
 from rayscaler.errors import ToolCodeError
 from rayscaler.reasons import Reason, Rejected
 from rayscaler.recipes import MaterializeRecipe
@@ -120,6 +120,18 @@ def _binding(bound: Bound, argument: str, plan: Plan, inferred: Inferred, table:
     )
 
 
+def _align(schema: JsonSchema, bound: Bound) -> None:
+    """A parameter that fills one cell has the cell's type: routes spell numbers as text, rows do not."""
+    column = bound.column
+    if column is None or bound.part in (Part.IGNORED, Part.LIMIT, Part.QUERY):
+        return
+    held, given = type_of(column.schema), type_of(schema)
+    if held and given != held and {held, given} <= SCALARS:
+        for word in ("enum", "format", "minimum", "maximum"):
+            schema.pop(word, None)
+        schema["type"] = held
+
+
 def _parameters(plan: Plan, inferred: Inferred) -> JsonSchema:
     """The specification's parameters, bounded; a fixed scope is an enumeration of one value."""
     tool = plan.placed.reading.tool
@@ -132,6 +144,7 @@ def _parameters(plan: Plan, inferred: Inferred) -> JsonSchema:
         fixed = inferred.tables.fixed.get((plan.table.noun, bound.column.canon)) if bound.column else None
         if fixed and type_of(schema) == "string":
             schema["enum"] = [fixed]
+        _align(schema, bound)
         if bound.part is Part.LIMIT:
             schema["minimum"] = max(schema.get("minimum", 1), 0)
         given[bound.parameter] = schema

@@ -11,7 +11,7 @@ from rayscaler.environments.infer_drafts import Draft, TableDraft, arguments, ca
 from rayscaler.environments.infer_entities import Placed
 from rayscaler.environments.infer_semantics import semantic_of
 from rayscaler.environments.lexicon import is_limit, is_query, key_noun, noun, phrase_of
-from rayscaler.environments.schemas import properties, required, type_of
+from rayscaler.environments.schemas import SCALARS, properties, required, type_of
 from rayscaler.toolspec import JsonSchema
 
 
@@ -149,7 +149,7 @@ def _comparable(kind: str, column: Draft, schema: JsonSchema | None = None) -> b
         return False
     if held in ("object", "array"):
         return False
-    return kind == held or (kind == "array" and held in ("string", "")) or {kind, held} <= {"integer", "number"}
+    return kind == held or (kind == "array" and held in ("string", "")) or {kind, held} <= SCALARS
 
 
 def _bind_write(plan: Plan, name: str, column: Draft | None, needed: bool, kind: str) -> Bound:

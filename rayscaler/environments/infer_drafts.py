@@ -121,5 +121,13 @@ def kind_of(draft: TableDraft, column: Draft) -> Semantic:
 _TYPES = {"boolean": "INTEGER", "integer": "INTEGER", "number": "REAL"}
 
 
+def as_key(column: Draft) -> Draft:
+    """The column with whole numbers: keys that a schema calls `number` are none with a fraction."""
+    if type_of(column.schema) == "number":
+        column.schema = {**column.schema, "type": "integer"}
+    return column
+
+
 def sql_type(schema: dict[str, Any]) -> str:
+    """The SQLite type of a column with this schema."""
     return _TYPES.get(type_of(schema), "TEXT")

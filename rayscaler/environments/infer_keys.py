@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from rayscaler.environment import Operator
-from rayscaler.environments.infer_drafts import Draft, TableDraft, arguments, canon, is_scalar
+from rayscaler.environments.infer_drafts import Draft, TableDraft, arguments, as_key, canon, is_scalar
 from rayscaler.environments.infer_entities import Placed
 from rayscaler.environments.lexicon import (
     Phrase,
@@ -87,6 +87,7 @@ def choose_key(draft: TableDraft, placed: list[Placed], keys: dict[str, str]) ->
     )
     if not draft.key:
         draft.key = _synthetic(draft)
+    as_key(draft.columns[draft.key])
     draft.key_given = any(_given_key(draft, one) for one in placed if not keys[one.reading.tool.tool_id])
     for other in votes:
         draft.columns[other].score += 50

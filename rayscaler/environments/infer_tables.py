@@ -6,7 +6,7 @@ from collections import Counter
 
 from rayscaler.environment import Part, Semantic
 from rayscaler.environments.infer_bounds import Plan
-from rayscaler.environments.infer_drafts import Draft, TableDraft, kind_of, sql_type
+from rayscaler.environments.infer_drafts import Draft, TableDraft, as_key, kind_of, sql_type
 from rayscaler.environments.lexicon import (
     Phrase,
     joined,
@@ -71,6 +71,7 @@ def link_tables(tables: Tables) -> None:
             target = None if found == draft.key or column.nested else _target(tables, draft, column)
             if target and target != phrase and not _reaches(tables, target, phrase):
                 tables.references[phrase, found] = target
+                as_key(column)
 
 
 def _target(tables: Tables, draft: TableDraft, column: Draft) -> Phrase:
@@ -134,7 +135,8 @@ def _same_kind_of_key(target: TableDraft, column: Draft) -> bool:
 
 
 def _same_type(target: TableDraft, column: Draft) -> bool:
-    return sql_type(target.columns[target.key].schema) == sql_type(column.schema)
+    held = type_of(column.schema)
+    return sql_type(target.columns[target.key].schema) == ("INTEGER" if held == "number" else sql_type(column.schema))
 
 
 def _reaches(tables: Tables, start: Phrase, goal: Phrase) -> bool:

@@ -72,6 +72,8 @@ def _chosen(tool: CompiledTool, full: bool) -> set[str]:
     needed = set(tool.parameters.get("required", ())) | {b.parameter for b in tool.bindings if b.part is Part.KEY}
     values = [b for b in tool.bindings if b.part in (Part.VALUE, Part.REFERENCE)]
     optional = [b.parameter for b in values if not b.required]
+    if tool.operator is Operator.UNRELATE:
+        needed |= {b.parameter for b in tool.bindings if b.part is Part.FILTER}
     if full or tool.operator is Operator.RELATE:
         return needed | set(optional)
     if tool.operator in (Operator.CREATE, Operator.UPDATE) and not any(b.required for b in values):

@@ -15,6 +15,10 @@ from rayscaler.toolspec import JsonSchema
 Kind = Literal["silent", "empty", "item", "wrapped", "list", "operation"]
 
 
+SCALARS = frozenset({"string", "integer", "number", "boolean", ""})
+"""Types of values that fill one cell. Where a parameter and its column differ, the column's type is taken."""
+
+
 class Shape(NamedTuple):
     """How an answer holds rows. `wrapper` is the property around the item or the list, empty if there is none.
 

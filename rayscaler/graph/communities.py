@@ -41,9 +41,9 @@ class Engine(Protocol):
 class Undirected(NamedTuple):
     """Each edge once, `src < dst`, sorted; float64 weights above 0."""
 
-    src_E: np.ndarray  # noqa: N815 (the suffix names the axis)
-    dst_E: np.ndarray  # noqa: N815
-    weight_E: np.ndarray  # noqa: N815
+    src_E: np.ndarray
+    dst_E: np.ndarray
+    weight_E: np.ndarray
 
 
 def undirected(src_E: np.ndarray, dst_E: np.ndarray, similarity_E: np.ndarray) -> Undirected:

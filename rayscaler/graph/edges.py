@@ -29,9 +29,9 @@ class Nearest(NamedTuple):
     src, dst: one-dimensional arrays of one dtype that sorts (indices, or ids); similarity: float32.
     """
 
-    src_E: np.ndarray  # noqa: N815 (the suffix names the axis)
-    dst_E: np.ndarray  # noqa: N815
-    similarity_E: np.ndarray  # noqa: N815
+    src_E: np.ndarray
+    dst_E: np.ndarray
+    similarity_E: np.ndarray
 
     def __len__(self) -> int:
         return len(self.src_E)

@@ -71,7 +71,7 @@ def _start_or_join(resources: Resources) -> None:
         object_store_memory=resources.object_store_mb * 2**20,
         include_dashboard=False,
     )
-    log.info("started Ray here with %d logical CPUs", int(ray.cluster_resources()["CPU"]))
+    log.info("started Ray here with %d logical CPUs", int(_cluster_cpus()))
 
 
 def _init(**arguments: Any) -> None:

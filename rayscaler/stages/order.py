@@ -16,18 +16,32 @@ from rayscaler.table import Table
 class Stage(Protocol):
     """What the pipeline needs of a stage module."""
 
-    NAME: str
-    VERSION: int
-    READS: tuple[Table, ...]
-    WRITES: tuple[Table, ...]
-    SEEDED: bool
-    """Whether the run's seed changes the rows."""
-    UNIT: str
-    """What goes in, in words: what `rows_in` counts."""
+    @property
+    def NAME(self) -> str:  # noqa: N802  the names of module constants
+        """The verb."""
+
+    @property
+    def VERSION(self) -> int:  # noqa: N802
+        """Grows with every change of code that changes the rows."""
+
+    @property
+    def READS(self) -> tuple[Table, ...]:  # noqa: N802
+        """Tables of earlier stages."""
+
+    @property
+    def WRITES(self) -> tuple[Table, ...]:  # noqa: N802
+        """The stage's own table first."""
+
+    @property
+    def SEEDED(self) -> bool:  # noqa: N802
+        """Whether the run's seed changes the rows."""
+
+    @property
+    def UNIT(self) -> str:  # noqa: N802
+        """What goes in, in words: what `rows_in` counts."""
 
     def run(self, ctx: Context[Any]) -> None:
         """Make the written tables from the read ones."""
-        ...
 
 
 STAGES: tuple[Stage, ...] = (

@@ -1,13 +1,13 @@
 from pathlib import Path
 
 import pytest
-from shard_works import EvenNumbers
 
 from rayscaler.errors import StageError
 from rayscaler.resources import Resources
 from rayscaler.runtime.shards import Job, payload_shards, run_shards, table_shards
 from rayscaler.runtime.store import Ref, Store
 from rayscaler.tables import LINKS, REJECTS
+from shard_works import EvenNumbers
 
 pytestmark = pytest.mark.ray
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,18 @@ pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(300)]
 ROOT = Path(__file__).parents[1]
 
 
+def submitted_when_ready(command: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """Ray takes jobs only once its job agent is up, some time after `ray start` returns on a busy machine."""
+    deadline = time.monotonic() + 90
+    while True:
+        done = subprocess.run(
+            command, check=False, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=240
+        )
+        if "No available agent" not in done.stderr or time.monotonic() > deadline:
+            return done
+        time.sleep(2)
+
+
 def test_a_submitted_job_makes_the_same_tables(smoke_run: Path, ray_dashboard: str, tmp_path: Path):
     run = tmp_path / "run"
     command = [
@@ -24,9 +37,7 @@ def test_a_submitted_job_makes_the_same_tables(smoke_run: Path, ray_dashboard: s
     ]  # fmt: skip
     environment = {**os.environ, "RAY_API_SERVER_ADDRESS": ray_dashboard}
     environment.pop("RAY_ADDRESS", None)
-    done = subprocess.run(
-        command, check=False, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=240
-    )
+    done = submitted_when_ready(command, environment)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "joined the Ray cluster" in done.stdout + done.stderr
     submitted, here = open_run(str(run)), open_run(str(smoke_run))

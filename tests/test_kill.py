@@ -63,3 +63,22 @@ def test_killed_in_every_stage_and_started_again_gives_the_same_tables(smoke_run
     assert killed.rejects().equals(whole.rejects())
     leftovers = [path.name for path in run.rglob("*.tmp")]
     assert leftovers == []
+
+
+def test_ctrl_c_stops_with_a_word_and_leaves_whole_tables_whole(ray_cluster: object, tmp_path: Path):
+    run = tmp_path / "run"
+    store, first, second = Store(str(run)), *steps(load_config(CONFIG))[:2]
+    command = [str(Path(sys.executable).with_name("rayscaler")), "run", str(CONFIG), "--run", str(run)]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True, env=os.environ
+    )
+    deadline = time.monotonic() + 120
+    while not begun(store, second) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 130, output
+    assert "Tables that are whole stay whole" in output
+    assert "Traceback" not in output
+    assert all(store.record(ref) is not None for ref in first.targets.values())
+    assert any(store.record(ref) is None for ref in second.targets.values())

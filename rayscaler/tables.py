@@ -16,7 +16,7 @@ _STRS = pa.list_(pa.string())
 DIMENSION = 384
 """Length of an embedding. all-MiniLM-L6-v2 gives 384; another model with another length is another table version."""
 
-TOOLS = Table("tools", 1, ("tool_id",), "One API operation: its explicit inputs and outputs (paper section 2.1).", (
+TOOLS = Table("tools", 2, ("tool_id",), "One API operation: its explicit inputs and outputs (paper section 2.1).", (
     Field("tool_id", _STR, "Unique and readable: vendor/api/version/operation."),
     Field("name", _STR, "Function name, unique inside its API."),
     Field("vendor", _STR, "Who offers the API."),
@@ -31,6 +31,7 @@ TOOLS = Table("tools", 1, ("tool_id",), "One API operation: its explicit inputs 
     Field("parameters", _STR, "JSON Schema object of the arguments."),
     Field("locations", _STR, "JSON object: argument -> path, query, header or body."),
     Field("response", _STR, "JSON Schema of a successful answer.", nullable=True),
+    Field("response_inferred", _BOOL, "Whether it was inferred by rule because the specification is silent."),
     Field("deprecated", _BOOL, "Whether the specification calls it deprecated."),
     Field("format", _STR, "Adapter that read it."),
     Field("source", _STR, "Configured source that it came from."),
@@ -46,6 +47,14 @@ REJECTS = Table("rejects", 1, ("stage", "key", "reason", "detail"), "What was le
     Field("detail", _STR, "What was expected and what was found."),
 ))
 
+DUPLICATES = Table("duplicates", 1, ("tool_id", "other", "kind"), "Tools that say again what another says.", (
+    Field("tool_id", _STR, "A tool of `tools`: the older version, or the later one in the order of the files."),
+    Field("other", _STR, "The tool whose operation it repeats: the newer version, or the earlier one."),
+    Field("kind", _STR, "`version`, `route` (a vendor's method and route) or `text` (name, description, parameters)."),
+    Field("similarity", _F32, "Parameter names in common, as a share of all that either has."),
+    Field("why", _STR, "What they share, in words."),
+))
+
 PHRASES = Table("phrases", 1, ("phrase",), "Each distinct text of the pool with its embedding: embedded once.", (
     Field("phrase", _STR, "A parameter's or a resource's words."),
     Field("vector", pa.list_(_F32, DIMENSION), "Unit-length embedding."),
@@ -56,10 +65,9 @@ EMBEDDINGS = Table("embeddings", 1, ("tool_id",), "One unit-length vector per to
     Field("vector", pa.list_(_F32, DIMENSION), "Weighted mean of its phrases' embeddings, unit length."),
 ))
 
-CANDIDATES = Table("candidates", 1, ("tile", "src", "dst"), "Nearest tools inside one tile, before merging.", (
-    Field("tile", _STR, "The tile that found the pair: `row-column`, in blocks."),
-    Field("src", _INT, "Row of a tool in `embeddings`."),
-    Field("dst", _INT, "Row of a tool near it."),
+CANDIDATES = Table("candidates", 2, ("src", "dst"), "Nearest tools inside each tile, before merging.", (
+    Field("src", pa.int32(), "Row of a tool in `embeddings`."),
+    Field("dst", pa.int32(), "Row of a tool near it."),
     Field("similarity", _F32, "Cosine similarity."),
 ))
 
@@ -72,13 +80,28 @@ EDGES = Table("edges", 1, ("src", "dst"), "The nearest tools of each tool: cosin
 
 DOMAINS = Table("domains", 1, ("domain_id",), "Communities of the tool graph (paper section 2.1).", (
     Field("domain_id", _STR, "Stable: derived from its tools."),
-    Field("title", _STR, "Two or three words."),
+    Field("title", _STR, "A few words that no other domain has."),
     Field("description", _STR, "One line."),
     Field("tool_ids", _STRS, "Its tools, sorted."),
     Field("n_tools", _INT, "How many."),
     Field("vendors", _STRS, "Vendors among them, sorted."),
     Field("apis", _STRS, "APIs among them as vendor/api, sorted."),
     Field("cohesion", _F32, "Mean cosine similarity of its tools' vectors to their mean."),
+))
+
+COHERENCE = Table("coherence", 1, ("domain_id",), "How well each domain holds together; first the row of all.", (
+    Field("domain_id", _STR, "The domain, or `all`: means over all tools and counts over all domains."),
+    Field("title", _STR, "Its title; in the row of all, how many domains there are."),
+    Field("n_tools", _INT, "Tools in it."),
+    Field("inside", _F32, "Mean cosine similarity between its tools."),
+    Field("outside", _F32, "Mean cosine similarity between its tools and those of the nearest other domain."),
+    Field("nearest", _STR, "That domain, or empty."),
+    Field("api_purity", _F32, "Share of its tools that are of its most frequent API."),
+    Field("noun_purity", _F32, "Share of its tools that are about its most frequent resource noun."),
+    Field("n_nouns", _INT, "Resource nouns that its tools are about."),
+    Field("n_apis", _INT, "APIs among them."),
+    Field("n_vendors", _INT, "Vendors among them."),
+    Field("modularity", _F32, "Newman's modularity of the domains; only in the row of all.", nullable=True),
 ))
 
 LINKS = Table("links", 1, ("domain_id", "src", "field", "dst", "parameter"), "Directed: an output feeds a parameter.", (
@@ -164,6 +187,6 @@ EXAMPLES = Table("examples", 1, ("trajectory_id",), "Training rows with the loss
 
 CATALOGUE: dict[str, Table] = {
     table.name: table
-    for table in (TOOLS, REJECTS, PHRASES, EMBEDDINGS, CANDIDATES, EDGES, DOMAINS, LINKS, ENVIRONMENTS, TASKS,
-                  TRAJECTORIES, VERDICTS, TOKENIZERS, EXAMPLES)
+    for table in (TOOLS, DUPLICATES, REJECTS, PHRASES, EMBEDDINGS, CANDIDATES, EDGES, DOMAINS, COHERENCE, LINKS,
+                  ENVIRONMENTS, TASKS, TRAJECTORIES, VERDICTS, TOKENIZERS, EXAMPLES)
 }

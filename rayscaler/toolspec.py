@@ -2,7 +2,7 @@
 
 `parameters` is a JSON Schema object whose top-level properties are the tool's arguments (path, query and header
 parameters and the members of a request body side by side, as AgentScaler's tools have them). `response` is the JSON
-Schema of a successful answer, or None where the specification is silent.
+Schema of a successful answer; where the specification is silent, intake infers it and sets `response_inferred`.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ class ToolSpec(BaseModel):
     parameters: JsonSchema = Field(description="JSON Schema object of the arguments, `$ref` resolved.")
     locations: dict[str, str] = Field({}, description="Argument -> path, query, header, body or empty.")
     response: JsonSchema | None = Field(None, description="JSON Schema of a successful answer, or None.")
+    response_inferred: bool = Field(False, description="Whether `response` is ours, by rule, and not the file's own.")
     deprecated: bool = False
     format: str = Field(description="Which adapter read it: `aws`, `google`, `openapi3`, `swagger2`, `functions` …")
     source: str = Field("", description="The configured source it came from.")

@@ -9,7 +9,6 @@ rejects. A bomb is refused by its ratio and by its size before it is unpacked fu
 from __future__ import annotations
 
 import gzip
-import lzma
 import os
 import posixpath
 import tarfile
@@ -38,8 +37,8 @@ MAX_RATIO = 200
 
 _FREE = 64 * 2**20
 _CHUNK = 2**20
-_BROKEN = (OSError, EOFError, tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, NotImplementedError,
-           RuntimeError, ValueError, KeyError)
+_BROKEN = (OSError, EOFError, tarfile.TarError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError,
+           ValueError, KeyError)
 
 
 class Member(NamedTuple):
@@ -90,6 +89,8 @@ def _opened(path: Path) -> _Opened:
 def _open(path: str, _modified: int, size: int) -> _Opened:
     try:
         return _Zip(path, size) if path.lower().endswith(".zip") else _Tar(path, size)
+    except SpecError:
+        raise
     except _BROKEN as error:
         raise SpecError(Reason.UNREADABLE, f"no archive that opens: {str(error)[:160]}") from None
 
@@ -137,10 +138,12 @@ class _Zip:
 
 
 def _member(name: str, size: int, *, link: str) -> Member:
-    spelled = name.replace("\\", "/")
+    # Names need not be UTF-8; half a surrogate would break every table that it reached.
+    spelled = name.encode("utf-8", "surrogateescape").decode("utf-8", "replace").replace("\\", "/")
     normal = posixpath.normpath(spelled)
     if spelled.startswith("/") or normal.split("/")[0] == ".." or ":" in normal.split("/")[0]:
-        return Member(normal.lstrip("/"), size, "the member's path leads out of the archive")
+        inner = "/".join(part for part in normal.split("/") if part not in ("", ".."))
+        return Member(f"(outside)/{inner}", size, "the member's path leads out of the archive")
     problem = f"a link to {link[:160]}; links in archives are not followed" if link else ""
     return Member(normal, size, problem)
 
@@ -150,17 +153,16 @@ def _bounded(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
         if number >= MAX_MEMBERS:
             raise SpecError(Reason.TOO_LARGE, f"more than {MAX_MEMBERS} members")
         yield info
-        tar.members = []  # type: ignore[misc]  # tarfile keeps every header that it has seen
 
 
 def _unpacked(path: str, packed: int) -> IO[bytes]:
     """The tar stream in a file that can seek: the archive itself, or a nameless temporary copy without compression."""
-    source: IO[bytes] = Path(path).open("rb")
-    if source.read(2) != b"\x1f\x8b":
-        source.seek(0)
-        return source
+    source = Path(path).open("rb")  # noqa: SIM115  the archive stays open for its members
+    packed_stream = source.read(2) == b"\x1f\x8b"
     source.seek(0)
-    copy = tempfile.TemporaryFile()
+    if not packed_stream:
+        return source
+    copy = tempfile.TemporaryFile()  # noqa: SIM115  as above
     total = 0
     with source, gzip.GzipFile(fileobj=source) as stream:
         while chunk := stream.read(_CHUNK):
@@ -168,6 +170,7 @@ def _unpacked(path: str, packed: int) -> IO[bytes]:
             _check_size(total, packed)
             copy.write(chunk)
     copy.flush()
+    copy.seek(0)
     return copy
 
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from rayscaler.canonical import digest
 from rayscaler.reasons import Reason, Rejected
 from rayscaler.recipes import IngestRecipe, Source
+from rayscaler.specs.answers import EMPTY, with_answers
 from rayscaler.specs.files import SpecFile
 from rayscaler.specs.naming import MAX_NAME, slug
 from rayscaler.specs.operation import Operation, Refused, Specification
@@ -69,7 +70,7 @@ class Assembly:
         if not self.found:
             detail = f"a {self._format} file without operations"
             rejects.append(Rejected(key_of(self._file), Reason.NO_OPERATIONS, detail))
-        return Parsed(self.tools, rejects)
+        return Parsed(with_answers(self.tools), rejects)
 
     def _reject(self, pointer: str, reason: Reason, detail: str) -> None:
         self.rejects.append(Rejected(key_of(self._file, pointer), reason, detail))
@@ -88,6 +89,7 @@ class Assembly:
             self._reject(operation.pointer, Reason.TOO_LARGE, f"arguments beyond {limit} KiB even without references")
             return
         response = None if operation.response is None else specification.reader.read(operation.response, "response")
+        response = _told(response) or (EMPTY if operation.answers_nothing else None)
         if operation.arguments.left_out:
             names = ", ".join(operation.arguments.left_out)
             parameters = {**parameters, "$comment": f"left out, nothing to resolve: {names}"[:300]}
@@ -99,7 +101,7 @@ class Assembly:
                 return
             tool_id = _free(tool_id, self._contents)
         self._contents[tool_id] = content
-        self.tools.append(self._tool(specification, operation, tool_id, parameters, _told(response)))
+        self.tools.append(self._tool(specification, operation, tool_id, parameters, response))
 
     def _tool_id(self, specification: Specification, operation: Operation) -> str:
         spelled = slug(operation.spelled)
@@ -124,7 +126,7 @@ class Assembly:
             vendor=specification.vendor,
             api=specification.api,
             api_title=plain(specification.title, 200),
-            version=specification.version,
+            version=specification.version[:40],
             description=plain(operation.description, DESCRIPTION),
             method=operation.method,
             path=operation.path,

@@ -122,6 +122,7 @@ def _operations(model: dict[str, Any], shapes: _Shapes) -> Iterator[Operation | 
             path="" if rpc else path,
             resources=operation_noun(name),
             deprecated=operation.get("deprecated") is True,
+            answers_nothing=True,
         )
 
 

@@ -1,27 +1,37 @@
-"""Where specification files are: a file, a folder, a glob, or an installed pip package that carries them."""
+"""Where specification files are: a file, a folder, a glob, an archive, or an installed pip package with them inside."""
 
 from __future__ import annotations
 
+import posixpath
 import re
 import zlib
+from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
-from rayscaler.errors import ConfigError
+from rayscaler.errors import ConfigError, SpecError
 from rayscaler.recipes import Source
+from rayscaler.specs.archives import ARCHIVES, is_archive, member_bytes, members_of, stem_of
 from rayscaler.specs.documents import Beside
+from rayscaler.specs.licenses import license_of
 
 SUFFIXES = (".json", ".jsonl", ".yaml", ".yml", ".csv", ".json.gz")
-"""What a folder is searched for. A file that is named itself, or that a glob names, may be called anything."""
+"""What a folder or an archive is searched for, a folder also for archives.
+
+A file that is named itself, or that a glob names, may be called anything."""
 
 PACKAGE_LICENSE = "Apache-2.0"
 _MAX_UNPACKED = 512 * 2**20
 
 
 class SpecFile(NamedTuple):
-    """One file to read. `superseded_by` is set for an older version of an API whose newer one is listed too."""
+    """One file to read: at `path`, or the `member` of the archive there.
+
+    `superseded_by` is set for an older version of an API whose newer one is listed too. `problem` is set for what is
+    listed and not read, as `reason: detail`: what the source excludes, a link or a broken entry of an archive.
+    """
 
     source: str
     name: str
@@ -29,6 +39,8 @@ class SpecFile(NamedTuple):
     license: str
     size: int
     superseded_by: str = ""
+    member: str = ""
+    problem: str = ""
 
 
 def list_files(source: Source, root: Path) -> list[SpecFile]:
@@ -44,12 +56,27 @@ def list_files(source: Source, root: Path) -> list[SpecFile]:
         found = _path(source, root)
     if not found:
         raise ConfigError(f"source {source.path or source.package}: no specification file in it; expected {SUFFIXES}")
-    return sorted(found, key=lambda file: file.name)
+    return sorted((_excluded(file, source) for file in found), key=lambda file: (file.source, file.name))
+
+
+def _excluded(file: SpecFile, source: Source) -> SpecFile:
+    """`file`, with a problem if the source leaves it, or the archive that it is in, out."""
+    names = (file.name, Path(file.path).name)
+    pattern = next((p for p in source.exclude for name in names if fnmatchcase(name, p)), "")
+    return file._replace(problem=f"filtered: the source excludes {pattern}") if pattern else file
 
 
 def load_bytes(file: SpecFile) -> bytes:
-    """The content of a file, unpacked if it is gzip; a broken archive is given as it is."""
-    data = Path(file.path).read_bytes()
+    """The content of a file, unpacked if it is gzip; broken gzip is given as it is, a broken member as nothing."""
+    if file.problem:
+        return b""
+    if file.member:
+        try:
+            data = member_bytes(Path(file.path), file.member, _MAX_UNPACKED)
+        except SpecError:
+            return b""
+    else:
+        data = Path(file.path).read_bytes()
     if not data.startswith(b"\x1f\x8b"):
         return data
     try:
@@ -59,7 +86,9 @@ def load_bytes(file: SpecFile) -> bytes:
 
 
 def neighbours(file: SpecFile) -> Beside:
-    """Reads the files beside `file` that its references name, never one outside its source."""
+    """Reads the files beside `file` that its references name, never one outside its source or archive."""
+    if file.member:
+        return _beside_member(file)
     folder = Path(file.path).parent.resolve()
     top = folder
     for _ in Path(file.name).parts[1:]:
@@ -75,11 +104,23 @@ def neighbours(file: SpecFile) -> Beside:
     return read
 
 
+def _beside_member(file: SpecFile) -> Beside:
+    folder = posixpath.dirname(file.member)
+
+    def read(relative: str) -> bytes | None:
+        try:
+            return member_bytes(Path(file.path), posixpath.normpath(posixpath.join(folder, relative)), _MAX_UNPACKED)
+        except SpecError:
+            return None
+
+    return read
+
+
 def _path(source: Source, root: Path) -> list[SpecFile]:
     given = source.path or ""
     path = root / given
     if path.is_dir():
-        top, paths = path, [p for p in path.rglob("*") if p.name.lower().endswith(SUFFIXES)]
+        top, paths = path, [p for p in path.rglob("*") if p.name.lower().endswith(SUFFIXES + ARCHIVES)]
     elif path.is_file():
         top, paths = path.parent, [path]
     elif re.search(r"[*?\[]", given):
@@ -90,28 +131,76 @@ def _path(source: Source, root: Path) -> list[SpecFile]:
     else:
         raise ConfigError(f"source path {given!r}: nothing there (from {root}); expected a file, a folder or a glob")
     label = source.name or (top.name if path.is_dir() or not path.is_file() else path.stem)
+    seen = [p for p in paths if p.is_file() and not _hidden(p.relative_to(top).parts)]
     licenses: dict[Path, str] = {}
-    return [
+    files = [
         SpecFile(
             label,
-            p.relative_to(top).as_posix(),
+            p.relative_to(top).as_posix().encode("utf-8", "surrogateescape").decode("utf-8", "replace"),
             str(p.absolute()),
             source.license or _license_beside(p.parent, top, licenses),
             p.stat().st_size,
         )
-        for p in paths
-        if p.is_file() and not any(part.startswith(".") for part in p.relative_to(top).parts)
+        for p in seen
+        if not is_archive(p.name)
+    ]
+    for p in seen:
+        if is_archive(p.name):
+            prefix = "" if p == path else stem_of(p.relative_to(top).as_posix())
+            files += _archived(source, p, prefix)
+    return files
+
+
+def _archived(source: Source, path: Path, prefix: str) -> list[SpecFile]:
+    """The members of one archive. Its source is called after it; names start with `prefix` unless all do already."""
+    label = source.name or stem_of(path.name)
+    where = str(path.absolute())
+    try:
+        members = members_of(path)
+    except SpecError as error:
+        problem = f"{error.reason}: {error.detail}"
+        return [SpecFile(label, path.name, where, source.license, path.stat().st_size, problem=problem)]
+    tops = {name.split("/")[0] for name in members}
+    before = "" if not prefix or tops == {stem_of(path.name)} else f"{prefix}/"
+    licenses = _licenses_inside(path, members)
+    return [
+        SpecFile(
+            label,
+            before + member.name,
+            where,
+            source.license or _license_above(member.name, licenses),
+            member.size,
+            member=member.name,
+            problem=f"unreadable: {member.problem}" if member.problem else "",
+        )
+        for member in members.values()
+        if member.name.lower().endswith(SUFFIXES) and not _hidden(member.name.split("/"))
     ]
 
 
-_LICENSE_HEADS = (
-    ("Apache-2.0", "Apache License"),
-    ("MIT", "Permission is hereby granted, free of charge"),
-    ("BSD-3-Clause", "Neither the name"),
-    ("BSD-2-Clause", "Redistribution and use in source and binary forms"),
-    ("CC0-1.0", "CC0 1.0 Universal"),
-    ("MPL-2.0", "Mozilla Public License Version 2.0"),
-)
+def _hidden(parts: Iterable[str]) -> bool:
+    return any(part.startswith(".") for part in parts)
+
+
+def _licenses_inside(path: Path, names: Iterable[str]) -> dict[str, str]:
+    """Folder of an archive -> what the first LICENSE file in it that is known is."""
+    found: dict[str, str] = {}
+    for name in sorted(names):
+        folder, base = posixpath.split(name)
+        if base.startswith("LICENSE") and not found.get(folder):
+            try:
+                found[folder] = license_of(member_bytes(path, name, 100_000).decode("utf-8", errors="replace"))
+            except SpecError:
+                continue
+    return found
+
+
+def _license_above(name: str, licenses: dict[str, str]) -> str:
+    while name:
+        name = posixpath.dirname(name)
+        if licenses.get(name):
+            return licenses[name]
+    return ""
 
 
 def _license_beside(folder: Path, top: Path, known: dict[Path, str]) -> str:
@@ -119,8 +208,7 @@ def _license_beside(folder: Path, top: Path, known: dict[Path, str]) -> str:
     if folder not in known:
         found = ""
         for candidate in sorted(p for p in folder.glob("LICENSE*") if p.is_file()):
-            text = " ".join(candidate.read_text("utf-8", errors="replace")[:4000].split())
-            found = found or next((name for name, head in _LICENSE_HEADS if head in text), "")
+            found = found or license_of(candidate.read_text("utf-8", errors="replace"))
         if not found and folder != top and folder.is_relative_to(top):
             found = _license_beside(folder.parent, top, known)
         known[folder] = found

@@ -54,6 +54,7 @@ def _operations(document: dict[str, Any], reader: SchemaReader) -> Iterator[Oper
             path="/" + path.lstrip("/") if path else "",
             resources=tuple(n for n in map(noun, nested) if n),
             deprecated=method.get("deprecated") is True,
+            answers_nothing=True,
         )
 
 

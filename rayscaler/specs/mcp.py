@@ -3,7 +3,8 @@
     {"tools": [{"name": "get_node", "description": "…", "inputSchema": {"type": "object", …}}]}
     [{"name": "get_node", "description": "…", "arguments": [{"name": "nodeId", "type": "string", "desc": "…"}]}]
 
-A registry's list of servers (`[{"name": …, "tools": {server: {"tools": […]}}}]`) gives one API per server.
+A registry's list of servers (`[{"name": …, "tools": {server: {"tools": […]}}}]`) gives one API per server. A file
+`server.yaml` beside the listing, as Docker's registry has it, gives the title.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from rayscaler.errors import SpecError
 from rayscaler.reasons import Reason
+from rayscaler.specs.decode import decode
 from rayscaler.specs.documents import Document, pointer
 from rayscaler.specs.functions import object_arguments
 from rayscaler.specs.naming import file_label, function_name, slug
@@ -84,17 +87,27 @@ def recognise(document: Any) -> bool:
 def read(document: Any, origin: Origin) -> list[Specification]:
     """One API per server; a listing that names none is called after its file or folder."""
     reader = origin.reader(Document(document, origin.beside).locate)
-    label = file_label(origin.file)
+    label, title = file_label(origin.file), _title(origin)
     return [
         Specification(
             vendor=slug(server) or label,
             api=slug(server) or label,
             reader=reader,
             operations=_operations(tools, where, reader),
+            title=server or title,
             version=version,
         )
         for server, version, where, tools in _servers(document)
     ]
+
+
+def _title(origin: Origin) -> str:
+    """What `server.yaml` beside the file calls the server."""
+    data = origin.beside("server.yaml") if origin.beside else None
+    try:
+        return text(mapping(decode(data, "server.yaml") if data else {}, "about"), "title")
+    except SpecError:
+        return ""
 
 
 FORMAT = Format("mcp", recognise, read)

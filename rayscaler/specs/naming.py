@@ -118,3 +118,8 @@ def file_label(file: str) -> str:
 def slug(text: str) -> str:
     """`text` as one part of a tool id: letters, digits, dot, dash and underscore, at most 80 characters."""
     return _UNSAFE.sub("-", text[:200]).strip("-.")[:80]
+
+
+def label(text: str) -> str:
+    """`slug(text)`, or for a text without one Latin letter or digit (`天气`) a short digest of it."""
+    return slug(text) or f"n{digest(text, length=8)}"

@@ -63,7 +63,10 @@ class Arguments:
 
 
 class Operation(NamedTuple):
-    """One operation as an adapter found it. `spelled` is the file's own name for it, empty if it has none."""
+    """One operation as an adapter found it. `spelled` is the file's own name for it, empty if it has none.
+
+    `answers_nothing`: where no answer is declared, there is none; the file says so, or the format always declares one.
+    """
 
     spelled: str
     name: str
@@ -76,6 +79,7 @@ class Operation(NamedTuple):
     resources: tuple[str, ...] = ()
     read_only: bool | None = None
     deprecated: bool = False
+    answers_nothing: bool = False
 
 
 class Refused(NamedTuple):

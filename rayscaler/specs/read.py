@@ -22,6 +22,11 @@ def read_file(
     """
     assembly: Assembly | None = None
     try:
+        if file.problem:
+            reason, _, detail = file.problem.partition(": ")
+            raise SpecError(Reason(reason), detail)
+        if file.member and file.size and not data:
+            raise SpecError(Reason.UNREADABLE, "the archive is broken at this member")
         if file.superseded_by:
             raise SpecError(Reason.FILTERED, f"an older version of the API; {file.superseded_by} is taken")
         if len(data) > recipe.max_file_mb * 2**20:

@@ -104,6 +104,7 @@ def _operation(call: Call, dialect: Dialect, reader: SchemaReader, document: Doc
         path=call.path,
         resources=route_nouns(route),
         deprecated=operation.get("deprecated") is True,
+        answers_nothing=_only_no_content(operation),
     )
 
 
@@ -152,6 +153,24 @@ def _response(document: Document, dialect: Dialect, operation: dict[str, Any]) -
     return None
 
 
+def _only_no_content(operation: dict[str, Any]) -> bool:
+    """Whether 204 (No Content) or 205 is the one success that is declared."""
+    success = [code for code in mapping(operation, "responses") if code[:1] == "2"]
+    return bool(success) and all(code in ("204", "205") for code in success)
+
+
+def _version(root: Any, declared: str) -> str:
+    """The declared version, and the one that all routes begin with where that is newer.
+
+    Twilio's v1 and v2 both declare 1.0.0; without the route's version their tools would have the same ids.
+    """
+    major = re.match(r"v?(\d{1,2})(?:\.|$)", declared)
+    first = {path.strip("/").partition("/")[0] for path in mapping(root, "paths")}
+    routed = next(iter(first)) if len(first) == 1 else ""
+    newer = major and re.fullmatch(r"v\d{1,2}", routed) and int(routed[1:]) > int(major[1])
+    return f"{declared}-{routed}" if newer else declared
+
+
 def specification(document: Document, dialect: Dialect, origin: Origin, servers: list[str]) -> list[Specification]:
     """The one API of a document. The vendor is the owner of its first host that has one, else its folder or source."""
     reader = origin.reader(document.locate)
@@ -165,7 +184,7 @@ def specification(document: Document, dialect: Dialect, origin: Origin, servers:
             reader=reader,
             operations=operations(document, dialect, reader),
             title=title[:200],
-            version=text(info, "version").strip()[:40],
+            version=_version(document.root, text(info, "version").strip()[:40]),
             license=text(mapping(info, "license"), "name").strip()[:80],
         )
     ]

@@ -6,13 +6,35 @@ from typing import Any
 
 from rayscaler.errors import SpecError
 from rayscaler.reasons import Reason
-from rayscaler.specs import aws, functions, google, mcp, openapi, swagger, unsupported
+from rayscaler.specs import (
+    apibank,
+    apizoo,
+    aws,
+    functions,
+    google,
+    mcp,
+    openapi,
+    postman,
+    sealtools,
+    swagger,
+    taskbench,
+    toolalpaca,
+    toolbench,
+    unsupported,
+)
 from rayscaler.specs.operation import Format
 
 FORMATS: tuple[Format, ...] = (
     openapi.FORMAT,
     aws.FORMAT,
     google.FORMAT,
+    postman.FORMAT,
+    toolbench.FORMAT,
+    apizoo.FORMAT,
+    sealtools.FORMAT,
+    apibank.FORMAT,
+    taskbench.FORMAT,
+    toolalpaca.FORMAT,
     *unsupported.FORMATS,
     mcp.FORMAT,
     functions.FORMAT,

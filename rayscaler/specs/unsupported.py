@@ -4,52 +4,35 @@ from __future__ import annotations
 
 from typing import Any
 
-from rayscaler.specs.operation import Format
-from rayscaler.specs.values import listing, mapping, text
+from rayscaler.specs.operation import Format, Origin, Specification
+from rayscaler.specs.values import mapping
 
 
-def _first(document: Any) -> dict[str, Any]:
-    return mapping(document[0]) if isinstance(document, list) and document else mapping(document)
+def _asyncapi(document: Any) -> bool:
+    return "asyncapi" in mapping(document)
 
 
-def _postman(document: Any) -> bool:
-    info = mapping(document, "info")
-    return "item" in mapping(document) and ("_postman_id" in info or "getpostman.com" in text(info, "schema"))
+def _graphql(document: Any) -> bool:
+    return "__schema" in mapping(document) or bool(mapping(document, "data", "__schema"))
 
 
-def _toolbench(document: Any) -> bool:
-    first = _first(document)
-    return isinstance(first.get("api_list"), list) or {"tool_name", "api_list"} <= first.keys()
+def _har(document: Any) -> bool:
+    return "entries" in mapping(document, "log")
 
 
-def _seal_tools(document: Any) -> bool:
-    return {"api_name", "api_description", "parameters"} <= _first(document).keys()
+def _server(document: Any) -> bool:
+    """A registry's file about an MCP server; the tools themselves are in `tools.json` beside it."""
+    return {"name", "about", "type"} <= mapping(document).keys() and document["type"] in ("server", "remote", "poci")
 
 
-def _api_zoo(document: Any) -> bool:
-    return {"api_name", "api_call"} <= _first(document).keys()
-
-
-def _api_bank(document: Any) -> bool:
-    return {"input_parameters", "api_info"} <= _first(document).keys()
-
-
-def _taskbench(document: Any) -> bool:
-    nodes = listing(document, "nodes")
-    return bool(nodes) and {"id", "desc"} <= mapping(nodes[0]).keys()
-
-
-def _toolalpaca(document: Any) -> bool:
-    keys = _first(document).keys()
-    return "Name" in keys and bool({"Function_Description", "NLDocumentation", "Functions"} & keys)
+def _nothing(document: Any, origin: Origin) -> list[Specification]:
+    del document, origin
+    return []
 
 
 FORMATS = (
-    Format("postman", _postman, None),
-    Format("toolbench", _toolbench, None),
-    Format("apizoo", _api_zoo, None),
-    Format("seal-tools", _seal_tools, None),
-    Format("api-bank", _api_bank, None),
-    Format("taskbench", _taskbench, None),
-    Format("toolalpaca", _toolalpaca, None),
+    Format("asyncapi", _asyncapi, None),
+    Format("graphql", _graphql, None),
+    Format("har", _har, None),
+    Format("mcp-server", _server, _nothing),
 )

@@ -1,4 +1,4 @@
-"""ingest: specification files -> tools, rejects (paper section 2.1)."""
+"""ingest: specification files -> tools, duplicates, rejects (paper section 2.1)."""
 
 from __future__ import annotations
 
@@ -14,12 +14,22 @@ from rayscaler.reasons import Reason, Rejected
 from rayscaler.recipes import IngestRecipe
 from rayscaler.runtime.context import Context
 from rayscaler.runtime.shards import Output, reject_rows, rewrite_part
-from rayscaler.specs import SpecFile, list_files, load_bytes, neighbours, read_file
-from rayscaler.tables import REJECTS, TOOLS
+from rayscaler.runtime.store import Ref, Store
+from rayscaler.specs import (
+    SIGNATURE_COLUMNS,
+    SpecFile,
+    find_duplicates,
+    list_files,
+    load_bytes,
+    neighbours,
+    read_file,
+    signature_of,
+)
+from rayscaler.tables import DUPLICATES, REJECTS, TOOLS
 
-NAME, VERSION, READS, WRITES, SEEDED, UNIT = "ingest", 1, (), (TOOLS, REJECTS), False, "files"
+NAME, VERSION, READS, WRITES, SEEDED, UNIT = "ingest", 2, (), (TOOLS, DUPLICATES, REJECTS), False, "files"
 
-SHARD_FILES = 8
+SHARD_FILES = 64
 SHARD_BYTES = 2**21
 
 
@@ -34,7 +44,7 @@ def content_of(recipe: IngestRecipe, base: Path) -> str:
 
 
 def run(ctx: Context[IngestRecipe]) -> None:
-    """Read the files in shards, then drop the operations that an earlier file already gave."""
+    """Read the files in shards, drop the operations that an earlier file already gave, record those that are alike."""
     payloads, keys = [], []
     for group in _groups(files_of(ctx.recipe, ctx.base)):
         marks = [_sha256(load_bytes(file)) for _, file in group]
@@ -42,6 +52,7 @@ def run(ctx: Context[IngestRecipe]) -> None:
         keys.append([[n, file.name, mark] for (n, file), mark in zip(group, marks, strict=True)])
     ctx.map(ctx.payloads(payloads, keys), ReadSpecs, ctx.recipe, writes=(TOOLS, REJECTS))
     drop_repeats(ctx)
+    ctx.map(ctx.payloads([0]), FindDuplicates, ctx.store, ctx.targets[TOOLS.name], writes=(DUPLICATES,))
 
 
 class ReadSpecs:
@@ -58,6 +69,20 @@ class ReadSpecs:
             rows += [tool.to_row() for tool in parsed.tools]
             rejects += parsed.rejects or ([] if parsed.tools else [_empty(file)])
         return Output({TOOLS.name: rows}, len(payload), rejects)
+
+
+class FindDuplicates:
+    """Compares all tools with each other by their digests; one worker, since nothing larger than a digest is kept."""
+
+    def __init__(self, store: Store, tools: Ref) -> None:
+        self.store, self.tools = store, tools
+
+    def __call__(self, _payload: int) -> Output:
+        signatures = []
+        for part in self.store.parts(self.tools):
+            rows = self.store.read_part(self.tools, part, SIGNATURE_COLUMNS).to_pylist()
+            signatures += [signature_of(row) for row in rows]
+        return Output({DUPLICATES.name: find_duplicates(signatures)}, len(signatures))
 
 
 def drop_repeats(ctx: Context[IngestRecipe]) -> None:
@@ -84,12 +109,12 @@ def drop_repeats(ctx: Context[IngestRecipe]) -> None:
 
 
 def _repeat(row: dict[str, str]) -> Rejected:
-    where = f"{row['source']}/{row['file']}#{row['pointer']}"
+    where = f"{row['source']}:{row['file']}#{row['pointer']}"
     return Rejected(where, Reason.DUPLICATE, f"another file gave the tool {row['tool_id']} before")
 
 
 def _empty(file: SpecFile) -> Rejected:
-    return Rejected(f"{file.source}/{file.name}", Reason.NO_OPERATIONS, "the file declares no operation")
+    return Rejected(f"{file.source}:{file.name}", Reason.NO_OPERATIONS, "the file declares no operation")
 
 
 def _groups(files: list[tuple[int, SpecFile]]) -> list[list[tuple[int, SpecFile]]]:

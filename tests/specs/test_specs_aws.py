@@ -26,10 +26,11 @@ def test_an_operation_becomes_a_tool_with_its_shapes_written_out():
     assert tool.response["properties"]["Groups"]["maxItems"] == 5
 
 
-def test_an_rpc_operation_has_no_route_and_no_answer_where_there_is_no_output():
+def test_an_rpc_operation_has_no_route_and_answers_nothing_where_there_is_no_output():
     operation = {"name": "BatchGetItem", "http": {"method": "POST", "requestUri": "/"}}
     tool = one({**MODEL, "operations": {"BatchGetItem": operation}}, MODEL_FILE)
-    assert (tool.method, tool.path, tool.response, tool.resources) == ("", "", None, ("item",))
+    assert (tool.method, tool.path, tool.resources) == ("", "", ("item",))
+    assert (tool.response, tool.response_inferred) == ({"type": "object", "properties": {}}, False)
     assert tool.parameters == {"type": "object", "properties": {}, "required": []}
 
 

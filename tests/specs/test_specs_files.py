@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
+from pathlib import Path
 
 import pytest
+import yaml
 
 from rayscaler.errors import ConfigError
 from rayscaler.recipes import IngestRecipe, Source
-from rayscaler.specs import list_files, load_bytes, neighbours, read_file
+from rayscaler.specs import FORMATS, list_files, load_bytes, neighbours, read_file
 from rayscaler.specs.files import version_order
 from specs.reading import read
 
@@ -115,3 +118,11 @@ def test_a_trailing_comma_does_not_cost_the_file():
 def test_a_file_beyond_the_bound_is_too_large():
     parsed = read(b" " * 2**20 + b"{}{}", recipe=IngestRecipe(max_file_mb=1))
     assert [r.reason for r in parsed.rejects] == ["too_large"]
+
+
+def test_every_format_is_documented_and_the_configuration_shown_there_is_valid():
+    page = (Path(__file__).parents[2] / "docs" / "specifications.md").read_text(encoding="utf-8")
+    read = [found.name for found in FORMATS if found.read is not None and found.name != "mcp-server"]
+    assert [name for name in read if f"| `{name}` |" not in page] == []
+    shown = yaml.safe_load(re.search(r"```yaml\n(.*?)```", page, re.DOTALL)[1])
+    assert len(IngestRecipe.model_validate(shown["ingest"]).sources) == 6

@@ -6,6 +6,8 @@ import json
 
 import pytest
 
+from rayscaler.recipes import IngestRecipe, Source
+from rayscaler.specs import list_files, load_bytes, neighbours, read_file
 from specs.reading import one, read
 from specs.samples import FACTORIAL
 
@@ -70,16 +72,26 @@ def test_both_forms_of_mcp_listings():
 @pytest.mark.parametrize(
     ("name", "document"),
     [
-        ("postman", {"info": {"_postman_id": "1", "name": "x"}, "item": []}),
-        ("toolbench", [{"api_list": [{"tool_name": "a", "api_name": "b"}]}]),
-        ("seal-tools", {"api_name": "a", "api_description": "b", "parameters": {}}),
-        ("apizoo", [{"user_name": "u", "api_name": "a", "api_call": "f()"}]),
-        ("api-bank", "id,input_parameters,api_info\n1,x,y\n"),
-        ("taskbench", {"nodes": [{"id": "Resize", "desc": "Resizes."}]}),
-        ("toolalpaca", [{"Name": "Dates", "Description": "d", "Function_Description": {}}]),
+        ("asyncapi", {"asyncapi": "3.0.0", "channels": {}}),
+        ("graphql", {"data": {"__schema": {"types": []}}}),
+        ("har", {"log": {"entries": []}}),
     ],
 )
 def test_formats_without_an_adapter_are_rejected_by_name(name, document):
-    [reject] = read(document, "x.csv" if isinstance(document, str) else "x.json").rejects
+    [reject] = read(document, "x.json").rejects
     assert reject.reason == "unsupported_format"
     assert name in reject.detail
+
+
+def test_a_registry_file_beside_a_listing_gives_its_title_and_no_tools(tmp_path):
+    folder = tmp_path / "servers" / "omi"
+    folder.mkdir(parents=True)
+    (folder / "server.yaml").write_text("name: omi\ntype: server\nabout: {title: Omi Memory}\n")
+    (folder / "tools.json").write_text(json.dumps([{"name": "search_memories", "description": "x", "arguments": []}]))
+    source = Source(path="servers")
+    parsed = {
+        f.name: read_file(f, load_bytes(f), source, IngestRecipe(), neighbours(f)) for f in list_files(source, tmp_path)
+    }
+    assert [r.reason for r in parsed["omi/server.yaml"].rejects] == ["no_operations"]
+    [tool] = parsed["omi/tools.json"].tools
+    assert (tool.tool_id, tool.api_title) == ("omi/omi/search_memories", "Omi Memory")

@@ -47,6 +47,6 @@ def test_deprecated_methods_are_left_out_unless_the_recipe_takes_them():
     assert read(document, recipe=IngestRecipe(deprecated=True)).tools[0].deprecated
 
 
-def test_an_empty_answer_is_no_answer_schema():
+def test_an_empty_answer_is_declared_and_not_inferred():
     document = {**DISCOVERY, "schemas": {**DISCOVERY["schemas"], "Event": {"type": "object", "properties": {}}}}
-    assert one(document).response is None
+    assert (one(document).response, one(document).response_inferred) == ({"type": "object", "properties": {}}, False)

@@ -11,9 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rayscaler.specs import yaml_values
 from specs.reading import assert_valid, read
-from specs.samples import DISCOVERY, FACTORIAL, MODEL, MODEL_FILE, OPENAPI, SWAGGER
+from specs.samples import DOCUMENTS, OPENAPI, SWAGGER
 
 BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"{chr(98 + i)}: &{chr(98 + i)} [{', '.join([f'*{chr(97 + i)}'] * 9)}]\n" for i in range(12)
@@ -47,6 +46,7 @@ def with_body(schema: Any) -> dict[str, Any]:
         (b"PK\x03\x04\x00\x00", "a.json"),
         ("a" * 1_000_000, "a.yaml"),
         ('"' + "a" * 200_000 + '",\n' * 5, "a.csv"),
+        ("类名,input_parameters,api_info\n,a," + "a=" + "(" * 20_000, "a.csv"),
     ],
     ids=lambda value: None if isinstance(value, bytes) or len(value) > 9 else value,
 )
@@ -89,14 +89,6 @@ def test_hostile_schemas_give_a_bounded_tool_or_a_reject(schema):
     assert time.perf_counter() - start < 2
 
 
-DOCUMENTS = {
-    MODEL_FILE: MODEL,
-    "google.json": DISCOVERY,
-    "openapi.json": yaml_values.load(OPENAPI),
-    "swagger.json": SWAGGER,
-    "functions.json": [FACTORIAL, {"type": "function", "function": FACTORIAL}],
-    "mcp.json": {"tools": [{"name": "a", "inputSchema": FACTORIAL["parameters"], "annotations": {}}]},
-}
 JUNK = st.one_of(
     st.none(),
     st.booleans(),
@@ -142,3 +134,26 @@ def test_yaml_with_bytes_put_in_anywhere_never_raises(cut, junk):
     parsed = read(data[:cut] + junk + data[cut:], "a.yaml")
     assert_valid(parsed)
     assert parsed.tools or parsed.rejects
+
+
+COLLECTION = {"info": {"_postman_id": 1, "version": "9" * 9_000}}
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        [{"api_name": "a - b", "api_call": "a" * 200_000 + "{", "api_arguments": {"a": " " * 200_000, "b": {"c": {}}}}],
+        [{"Name": "x", "Function_Description": {"f": "Parameters: {" * 5_000, "g": "Parameters:" + " " * 200_000}}],
+        {"tools": [{"name": "a", "inputSchema": {}}], "serverInfo": {"name": "9" * 9_000}},
+        {**COLLECTION, "item": [{"name": "a", "request": {"url": "{{" * 50_000}}]},
+        {**COLLECTION, "item": [{"name": "a", "request": {"body": {"mode": "raw", "raw": "[" * 90_000}}}]},
+        [{"api_list": [{"api_name": "a", "template_response": "[" * 90_000, "url": "://" * 50_000}]}],
+    ],
+    ids=["zoo", "alpaca", "mcp", "postman-url", "postman-body", "toolbench"],
+)
+def test_hostile_texts_in_collections_give_bounded_tools_quickly(document):
+    start = time.perf_counter()
+    parsed = read(document, "x.json")
+    assert_valid(parsed)
+    assert all(len(tool.version) <= 40 for tool in parsed.tools)
+    assert time.perf_counter() - start < 1

@@ -76,7 +76,8 @@ def test_swagger_bodies_forms_and_names_from_routes():
         "id": {"type": "integer", "exclusiveMinimum": 0},
         "content": {"type": "string", "format": "binary"},
     }
-    assert (put.parameters["required"], put.locations["content"], put.response) == (["id", "content"], "body", None)
+    assert (put.parameters["required"], put.locations["content"]) == (["id", "content"], "body")
+    assert (put.response, put.response_inferred) == ({"type": "object", "properties": {}}, False)      # 204
 
 
 @pytest.mark.parametrize(("schema", "name"), [({"type": "array", "items": {"type": "integer"}}, "ids"), ({}, "ids")])
@@ -98,3 +99,14 @@ def test_a_path_item_that_points_nowhere_is_an_unresolved_reference():
     parsed = read({**SWAGGER, "paths": {"/a": {"$ref": "paths/a.yaml"}}})
     assert [r.reason for r in parsed.rejects] == ["unresolved_reference"]
     assert "paths/a.yaml" in parsed.rejects[0].detail
+
+
+def test_a_newer_version_in_all_routes_belongs_to_the_version():
+    def version(declared, *paths):
+        document = {"openapi": "3.0.0", "info": {"title": "x", "version": declared}}
+        [tool, *_] = read({**document, "paths": {path: {"get": {}} for path in paths}}).tools
+        return tool.version
+
+    assert version("1.0.0", "/v2/a", "/v2/b") == "1.0.0-v2"
+    assert version("1.0.0", "/v1/a") == version("1.0.0", "/v2/a", "/v1/b") == "1.0.0"
+    assert version("2020-08-27", "/v1/a") == "2020-08-27"

@@ -11,7 +11,6 @@ from rayscaler.recipes import IngestRecipe, Source
 from rayscaler.specs import list_files, load_bytes, neighbours, read_file
 from specs.reading import assert_valid
 
-WITHOUT_ADAPTER = {"postman2.1", "apizoo", "seal-tools", "toolbench"}
 HTTP = ("swagger2", "openapi3.0", "openapi3.1", "google-discovery")
 
 
@@ -35,9 +34,9 @@ def test_every_file_gives_tools_or_a_reject(small_pool):
         assert_valid(parsed)
 
 
-def test_every_operation_of_a_format_with_an_adapter_becomes_a_tool(small_pool):
+def test_every_operation_becomes_a_tool(small_pool):
     for name, (rows, parsed) in small_pool.items():
-        if not rows or rows[0]["format"] in WITHOUT_ADAPTER:
+        if not rows:
             continue
         if rows[0]["format"] in HTTP:
             expected = Counter((row["method"], row["route"].replace("{+", "{").lstrip("/")) for row in rows)
@@ -45,18 +44,16 @@ def test_every_operation_of_a_format_with_an_adapter_becomes_a_tool(small_pool):
         elif rows[0]["format"] == "aws-service-2":
             assert {t.pointer.split("/")[-1] for t in parsed.tools} == {row["name"] for row in rows}
         duplicates = [r for r in parsed.rejects if r.reason == "duplicate"]
-        assert len(parsed.tools) + len(duplicates) == len(rows), name
+        more = rows[0]["format"] == "toolbench"                    # the reference counts a repeated API once there
+        assert len(parsed.tools) <= len(rows) <= len(parsed.tools) + len(duplicates), name
+        assert more or len(parsed.tools) + len(duplicates) == len(rows), name
 
 
-def test_formats_without_an_adapter_and_broken_files_are_rejected_with_their_reason(small_pool):
+def test_what_is_no_specification_and_broken_files_are_rejected_with_their_reason(small_pool):
     rejects = {name.split("/")[0]: parsed.rejects for name, (_, parsed) in small_pool.items() if parsed.rejects}
     assert {folder: [r.reason.value for r in found] for folder, found in rejects.items()} == {
-        "adyen-postman": ["unsupported_format"],
-        "gorilla-apizoo": ["unsupported_format"],
         "operations.csv": ["unknown_format"],
         "powerplatform": ["malformed"],                                                        # Icon Horse
-        "seal-tools": ["unsupported_format"],
-        "stabletoolbench": ["unsupported_format"],
     }
 
 

@@ -51,10 +51,16 @@ class Semantic(StrEnum):
     DATE = "date"
     TIME = "time"
     DATETIME = "datetime"
+    MILLISECONDS = "milliseconds"
+    """A moment as milliseconds since 1970, in an integer or, as Google's APIs spell it, in text."""
     TIMEZONE = "timezone"
     LANGUAGE = "language"
     LATITUDE = "latitude"
     LONGITUDE = "longitude"
+    COLOR = "color"
+    """A colour as `#rrggbb`."""
+    BASE64 = "base64"
+    """Bytes in text: nothing that a person says."""
     JSON = "json"
 
 
@@ -167,6 +173,8 @@ class CompiledTool(BaseModel):
     operator: Operator
     entity: str = Field(description="The table that the tool is about.")
     bindings: tuple[Binding, ...] = ()
+    left_out: tuple[str, ...] = Field((), description="Optional parameters of the specification that would have no "
+                                      "effect here (pagination tokens, formats, columns not kept): not offered.")
     code: str = Field(description="Source in the tool language: `def name(db, argument: type, …): …`.")
 
     def to_openai(self) -> dict[str, Any]:

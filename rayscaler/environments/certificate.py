@@ -107,10 +107,13 @@ def _too_few(
 
 
 def _certificate(spec: EnvironmentSpec, checked: dict[str, Checked], seeds: list[int]) -> dict[str, Any]:
-    tools = {}
+    tools: dict[str, dict[str, Any]] = {}
+    left_out = {t.name: t.left_out for t in spec.tools}
     shapes = [0, 0]
     for name, one in checked.items():
         tools[name] = {"passed": one.failure is None, "checks": one.checks}
+        if left_out.get(name):
+            tools[name]["left_out"] = list(left_out[name])
         if one.failure is not None:
             tools[name]["failure"] = one.failure._asdict()
         shapes[0] += one.shapes[0]

@@ -113,6 +113,8 @@ def _judge(key: str, trial: _Trial, row: dict[str, Any], answer: Any) -> tuple[b
         return False, f"{answer.kind}: {answer.message[:120]}"
     items = _items(answer)
     mine = [i for i in items if i.get(key) == row[key]] if any(key in i for i in items) else items
+    if not mine and reader.operator is Operator.GET and not any(b.column for b in reader.bindings):
+        return None, "the reader names no row"
     if not mine:
         return False, f"the row with {key} {row[key]!r} is not in the answer"
     if reader.operator in _MANY and not any(key in i for i in items):

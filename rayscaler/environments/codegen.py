@@ -9,7 +9,6 @@ def events_patch(db, calendarId: str, eventId: str, summary: str = None) -> dict
 
 from __future__ import annotations
 
-import re
 import textwrap
 from typing import NamedTuple
 
@@ -23,6 +22,7 @@ from rayscaler.environments.infer_bounds import Bound, Plan
 from rayscaler.environments.infer_tables import Tables
 from rayscaler.environments.infer_types import default_of
 from rayscaler.environments.schemas import enum_of, properties, type_of
+from rayscaler.environments.wording import first_sentence
 from rayscaler.toolspec import JsonSchema
 
 _PYTHON = {"string": "str", "integer": "int", "number": "float", "boolean": "bool", "object": "dict", "array": "list"}
@@ -44,7 +44,7 @@ def write_code(plan: Plan, tables: Tables, name: str) -> Source:
         else _BODIES[plan.operator](writer)
     )
     used = [b for b in plan.bounds if b.part is not Part.IGNORED]
-    lines = [_signature(name, used, writer, plan), *_docstring(plan, writer), *body]
+    lines = [_signature(name, used, writer, plan), *_docstring(plan, writer, name), *body]
     code = "\n".join([lines[0], *(f"    {line}" if line else "" for line in lines[1:])]) + "\n"
     return Source(code, writer.names)
 
@@ -90,22 +90,12 @@ def _default(tables: Tables, plan: Plan, bound: Bound) -> str:
     return repr_text(value) if isinstance(value, str) and fits else repr(value) if fits else "None"
 
 
-def _docstring(plan: Plan, writer: Writer) -> list[str]:
-    said = first_sentence(plan.placed.reading.tool.description) or f"{plan.operator.value.capitalize()} {writer.table}."
+def _docstring(plan: Plan, writer: Writer, name: str) -> list[str]:
+    said = first_sentence(plan.placed.reading.tool.description or name.replace("_", " ").capitalize())
     said = said.replace("\\", "/").replace('"""', "'''")
     return textwrap.wrap(
         f'"""{said} {_effect(plan, writer)}"""', WIDTH - 4, break_long_words=False, break_on_hyphens=False
     )
-
-
-def first_sentence(text: str) -> str:
-    """The first sentence of a description, at most 160 characters."""
-    plain = " ".join(text.split())
-    cut = re.search(r"(?<!i\.e)(?<!e\.g)\.\s(?=[A-Z«\"])", plain)
-    sentence = plain[: cut.start() + 1] if cut else plain
-    if len(sentence) > 160:
-        sentence = sentence[:157].rsplit(" ", 1)[0] + " …"
-    return sentence if not sentence or sentence[-1] in ".!?…" else f"{sentence}."
 
 
 def _effect(plan: Plan, writer: Writer) -> str:

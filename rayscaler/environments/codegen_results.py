@@ -5,6 +5,8 @@ A null is left out, as APIs leave out what is not set. An answer that has few of
 
 from __future__ import annotations
 
+import re
+
 from rayscaler.environment import Operator, Part
 from rayscaler.environments.infer_bounds import Plan
 from rayscaler.environments.infer_drafts import canon
@@ -37,9 +39,16 @@ def many_result(plan: Plan, rows: str, names: dict[str, str]) -> list[str]:
     return _short_lines(_many(plan, rows, names))
 
 
+_PAIRS = re.compile(r'\{"\w+": \w+\["\w+"\](?:, "\w+": \w+\["\w+"\])+\}')
+
+
 def _short_lines(line: str) -> list[str]:
     """A return line whose list of fields makes it too long gets that list on lines of its own."""
     start, end = line.find(" in ["), line.find("] if ")
+    pairs = _PAIRS.search(line) if len(line) > WIDTH else None
+    if pairs:
+        inside = fill(pairs[0][1:-1].split(", "), WIDTH - 4)
+        return [line[: pairs.start() + 1], *(f"    {row}" for row in inside), line[pairs.end() - 1 :]]
     if len(line) <= WIDTH or start < 0 or end < 0:
         return [line]
     names = line[start + 5 : end].split(", ")
@@ -122,12 +131,12 @@ def _item(plan: Plan, row: str) -> str:
 def _projected(plan: Plan, row: str, item: JsonSchema) -> str:
     """The row with the item's properties: nulls left out, renamed where the table spells a column differently."""
     table = plan.table
-    pairs = [
+    held = [
         (name, table.columns[canon(name, table.noun)])
         for name in properties(item)
         if canon(name, table.noun) in table.columns
     ]
-    fits = [(n, c) for n, c in pairs if _fits(properties(item)[n], c.schema)]
+    fits = [(n, c) for n, c in held if _fits(properties(item)[n], c.schema)]
     if not fits:
         flags = [
             n
@@ -150,7 +159,8 @@ def _projected(plan: Plan, row: str, item: JsonSchema) -> str:
         for _, c in fits
     )
     if renamed or (sure and len(fits) <= _FEW):
-        return "{" + ", ".join(f'"{n}": {row}["{c.name}"]' for n, c in fits) + "}"
+        pairs = "{" + ", ".join(f'"{n}": {row}["{c.name}"]' for n, c in fits) + "}"
+        return pairs if sure else f"{{k: v for k, v in {pairs}.items() if v is not None}}"
     names = ", ".join(f'"{n}"' for n, _ in fits)
     return f"{{k: {row}[k] for k in [{names}] if {row}[k] is not None}}"
 

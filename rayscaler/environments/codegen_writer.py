@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import keyword
 
 from rayscaler.environments.codegen_results import fill, one_result
@@ -24,7 +25,8 @@ class Writer:
         self.table = tables.names[plan.table.noun]
         self.names = _argument_names([b.parameter for b in plan.bounds])
         taken = {*self.names.values(), *_TAKEN}
-        self.one = _free("_".join(plan.table.noun[-1].split()), taken, "row")
+        whole = _free("_".join("_".join(plan.table.noun).split()), taken, "row")
+        self.one = _free("_".join(plan.table.noun[-1].split()), taken | set(dir(builtins)), whole)
         self.many = _free(self.table.rsplit("_", maxsplit=1)[-1], taken | {self.one}, "rows")
 
     def equals(self, bounds: list[Bound]) -> str:
@@ -66,7 +68,7 @@ def assign(column: str, value: str) -> str:
 
 def wrapped_call(head: str, parts: list[str]) -> list[str]:
     """A db call on one line, or wrapped."""
-    line = f"{head}{', '.join(parts)})"
+    line = f"{head}{', '.join(parts)})" if parts else f"{head.rstrip(', ')})"
     if len(line) <= WIDTH - 4:
         return [line]
     return [head.rstrip(), *(f"    {row}" for row in fill(parts, WIDTH - 8)), ")"]

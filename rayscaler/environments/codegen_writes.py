@@ -6,7 +6,7 @@ from rayscaler.environment import Part, Semantic
 from rayscaler.environments.codegen_reads import check_parents, find_row
 from rayscaler.environments.codegen_results import one_result
 from rayscaler.environments.codegen_writer import Writer, assign, repr_text, wrapped_call
-from rayscaler.environments.infer_drafts import Draft, TableDraft, kind_of
+from rayscaler.environments.infer_drafts import Draft, TableDraft, is_stamp, kind_of
 from rayscaler.environments.infer_status import beginning
 from rayscaler.environments.infer_types import default_of
 from rayscaler.environments.schemas import enum_of, properties, type_of
@@ -53,8 +53,11 @@ def create_row(writer: Writer) -> list[str]:
 def _copied(writer: Writer) -> list[str]:
     given = {b.column.name: writer.names[b.parameter] for b in writer.plan.of(Part.VALUE) if b.column}
     parts = []
-    for column in writer.plan.table.columns.values():
-        if column.canon == writer.plan.table.key or not (column.written or column.scope):
+    columns = writer.plan.table.columns.values()
+    anything = any(c.written for c in columns)
+    for column in columns:
+        copied = column.written or column.scope or not anything
+        if column.canon == writer.plan.table.key or is_stamp(column) or not copied:
             continue
         kept = f'source["{column.name}"]'
         value = given.get(column.name)
@@ -73,6 +76,11 @@ def _started(writer: Writer, given: set[str]) -> list[str]:
             value = default_of(writer.tables, writer.plan.table, column)
             begun.append(assign(column.name, repr_text(value) if isinstance(value, str) else repr(value)))
     return begun
+
+
+def article(noun: str) -> str:
+    """«a» or «an», as the noun's first letter has it."""
+    return "an" if noun[:1] in "aeiou" else "a"
 
 
 def update_row(writer: Writer) -> list[str]:
@@ -154,9 +162,19 @@ def delete_row(writer: Writer) -> list[str]:
         f'{writer.many} = db.find("{writer.table}"{writer.equals(bounds)})',
         f'require({writer.many}, "there is no such {" ".join(plan.table.noun)}")',
         f"for {writer.one} in {writer.many}:",
-        f'    db.delete("{writer.table}", {writer.one})',
+        *_delete_each(writer),
         *one_result(plan, f"{writer.many}[0]"),
     ]
+
+
+def _delete_each(writer: Writer) -> list[str]:
+    """Deletes the row of a loop, unless it went already with a row of the same table that it was inside of."""
+    noun, line = writer.plan.table.noun, f'db.delete("{writer.table}", {writer.one})'
+    if not any(child == target == noun for (child, _), target in writer.tables.references.items()):
+        return [f"    {line}"]
+    key = writer.plan.table.columns[writer.plan.table.key].name
+    there = assign(key, f"{writer.one}[{repr_text(key)}]")
+    return [f'    if db.count("{writer.table}", {there}):', f"        {line}"]
 
 
 def _clear_children(writer: Writer, children: TableDraft) -> list[str]:
@@ -181,7 +199,7 @@ def relate(writer: Writer) -> list[str]:
     sides = [b for b in plan.of(Part.VALUE) if b.needed] or plan.of(Part.VALUE)
     said = " ".join(plan.table.noun)
     return [
-        f'require(not db.find("{writer.table}"{writer.equals(sides)}), "there is such a {said} already")',
+        f'require(not db.find("{writer.table}"{writer.equals(sides)}), "there is such {article(said)} {said} already")',
         *create_row(writer),
     ]
 

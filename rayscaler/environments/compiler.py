@@ -14,12 +14,14 @@ from rayscaler.environments.infer_bounds import Bound, Plan
 from rayscaler.environments.infer_types import make_entity
 from rayscaler.environments.language import check_tool, check_uses
 from rayscaler.environments.lexicon import Phrase
+from rayscaler.environments.offered import left_out, offered, write_parameters
 from rayscaler.environments.policy import write_policy
-from rayscaler.environments.schemas import SCALARS, bounded, enum_of, properties, required, type_of
+from rayscaler.environments.schemas import bounded
+from rayscaler.environments.wording import shortened
 from rayscaler.errors import ToolCodeError
 from rayscaler.reasons import Reason, Rejected
 from rayscaler.recipes import MaterializeRecipe
-from rayscaler.toolspec import JsonSchema, ToolSpec, snake
+from rayscaler.toolspec import ToolSpec, snake
 
 
 class Compiled(NamedTuple):
@@ -38,7 +40,7 @@ def compile_environment(domain: dict[str, Any], tools: list[ToolSpec], recipe: M
     compiled: list[CompiledTool] = []
     rejects = list(inferred.rejects)
     for plan in inferred.plans:
-        tool = _compile_tool(plan, inferred, names[plan.placed.reading.tool.tool_id])
+        tool = _compile_tool(plan, inferred, names[plan.placed.reading.tool.tool_id], recipe)
         try:
             check_uses(check_tool(tool.code), entities)
         except ToolCodeError as error:
@@ -65,7 +67,7 @@ def _entities(inferred: Inferred) -> tuple[Entity, ...]:
         if phrase in done:
             return
         for (child, _), parent in sorted(tables.references.items()):
-            if child == phrase:
+            if child == phrase != parent:
                 visit(parent)
         done.append(phrase)
 
@@ -88,19 +90,20 @@ def _function_names(plans: list[Plan]) -> dict[str, str]:
     return names
 
 
-def _compile_tool(plan: Plan, inferred: Inferred, name: str) -> CompiledTool:
+def _compile_tool(plan: Plan, inferred: Inferred, name: str, recipe: MaterializeRecipe) -> CompiledTool:
     tool = plan.placed.reading.tool
     source = write_code(plan, inferred.tables, name)
     table = inferred.tables.names[plan.table.noun]
     return CompiledTool(
         name=name,
         tool_id=tool.tool_id,
-        description=" ".join(tool.description.split())[:600] or name.replace("_", " "),
-        parameters=_parameters(plan, inferred),
+        description=shortened(tool.description, 2 * recipe.max_description) or name.replace("_", " "),
+        parameters=write_parameters(plan, inferred.tables, recipe),
+        left_out=left_out(plan),
         response=bounded(tool.response) if tool.response else None,
         operator=plan.operator,
         entity=table,
-        bindings=tuple(_binding(b, source.names[b.parameter], plan, inferred, table) for b in plan.bounds),
+        bindings=tuple(_binding(b, source.names[b.parameter], plan, inferred, table) for b in offered(plan)),
         code=source.code,
     )
 
@@ -118,39 +121,3 @@ def _binding(bound: Bound, argument: str, plan: Plan, inferred: Inferred, table:
         column=bound.column.name if bound.column and held else None,
         required=bound.needed,
     )
-
-
-def _align(schema: JsonSchema, bound: Bound) -> None:
-    """A parameter that fills one cell has the cell's type: routes spell numbers as text, rows do not."""
-    column = bound.column
-    if column is None or bound.part in (Part.IGNORED, Part.LIMIT, Part.QUERY):
-        return
-    held, given = type_of(column.schema), type_of(schema)
-    if held and given != held and {held, given} <= SCALARS:
-        for word in ("enum", "format", "minimum", "maximum"):
-            schema.pop(word, None)
-        schema["type"] = held
-
-
-def _parameters(plan: Plan, inferred: Inferred) -> JsonSchema:
-    """The specification's parameters, bounded; a fixed scope is an enumeration of one value."""
-    tool = plan.placed.reading.tool
-    given: dict[str, JsonSchema] = {}
-    for bound in plan.bounds:
-        schema = bounded(properties(tool.parameters)[bound.parameter])
-        values = enum_of(schema)
-        if values:
-            schema["enum"] = list(values)
-        fixed = inferred.tables.fixed.get((plan.table.noun, bound.column.canon)) if bound.column else None
-        if fixed and type_of(schema) == "string":
-            schema["enum"] = [fixed]
-        _align(schema, bound)
-        if bound.part is Part.LIMIT:
-            schema["minimum"] = max(schema.get("minimum", 1), 0)
-        given[bound.parameter] = schema
-    return {
-        "type": "object",
-        "properties": given,
-        "required": list(dict.fromkeys(n for n in required(tool.parameters) if n in given)),
-        "additionalProperties": False,
-    }

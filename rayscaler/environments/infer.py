@@ -14,7 +14,7 @@ from rayscaler.environments.infer_bounds import Bound, Plan, Unplanned
 from rayscaler.environments.infer_columns import draft_table
 from rayscaler.environments.infer_drafts import Draft, TableDraft, canon
 from rayscaler.environments.infer_entities import Placed, is_batch, is_tagging, place
-from rayscaler.environments.infer_keys import key_parameter
+from rayscaler.environments.infer_keys import join_arns, key_parameter
 from rayscaler.environments.infer_plans import plan_tags, plan_tool
 from rayscaler.environments.infer_status import add_statuses
 from rayscaler.environments.infer_tables import Tables, fix_scopes, keep_columns, link_tables
@@ -66,6 +66,12 @@ def infer(tools: list[ToolSpec], recipe: MaterializeRecipe) -> Inferred:
     keep_columns(tables, recipe)
     for plan in plans:
         plan.bounds = [_rebound(plan, b) for b in plan.bounds]
+    idle = [p for p in plans if p.operator is Operator.UPDATE and not p.of(Part.VALUE) and not p.tagging]
+    rejects += [
+        Rejected(p.placed.reading.tool.tool_id, Reason.NO_ENTITY, "none of what it writes is kept") for p in idle
+    ]
+    plans = tables.plans = [p for p in plans if p not in idle]
+    for plan in plans:
         if plan.placed.reading.verb == "clear" and plan.key:
             plan.children = _children(tables, plan)
     return Inferred(tables, plans, sorted(rejects))
@@ -88,6 +94,7 @@ def _draft_tables(groups: dict[Phrase, list[Placed]]) -> tuple[dict[Phrase, Tabl
         for one in members:
             keys[one.reading.tool.tool_id] = "" if link else key_parameter(one, others)
         drafts[phrase] = draft_table(phrase, members, keys, link=link)
+    join_arns(drafts)
     return drafts, keys
 
 

@@ -88,7 +88,7 @@ def bind(plan: Plan, name: str) -> Bound:
     inside = body_properties(plan.table, plan.placed, name)
     if inside and plan.operator in (Operator.CREATE, Operator.UPDATE, Operator.TRANSITION):
         held = [(n, plan.table.columns[canon(n, plan.table.noun)]) for n in inside]
-        kept = tuple((n, c) for n, c in held if not is_stamp(c) and c.canon != plan.table.key)
+        kept = tuple((n, c) for n, c in held if _fills(inside[n], c) and not is_stamp(c) and c.canon != plan.table.key)
         return Bound(name, Part.VALUE, None, needed=needed, inside=kept)
     column = _column_for(plan, name)
     if not plan.operator.writes:
@@ -123,6 +123,11 @@ def _bind_read(plan: Plan, name: str, column: Draft | None, needed: bool) -> Bou
         return Bound(name, Part.LIMIT, needed=needed)
     if many and is_query(name) and kind in ("string", ""):
         return Bound(name, Part.QUERY, needed=needed)
+    if plan.key and not many and not (needed and column is not None and is_scope(plan, name)):
+        # Beside the key of the one row, only what says whose row it is matters.
+        return Bound(name, Part.IGNORED, needed=needed)
+    if column is not None and many and _range_end(plan, name, column):
+        return Bound(name, Part.FILTER, column, _range_end(plan, name, column), needed)
     if column is not None and _comparable(kind, column, schema):
         return Bound(name, Part.FILTER, column, needed=needed)
     sign, base = range_of(name)
@@ -133,6 +138,22 @@ def _bind_read(plan: Plan, name: str, column: Draft | None, needed: bool) -> Bou
     if compared is not None and type_of(compared.schema) == kind and _has_order(compared, sign):
         return Bound(name, Part.FILTER, compared, sign, needed)
     return Bound(name, Part.IGNORED, needed=needed)
+
+
+def _range_end(plan: Plan, name: str, column: Draft) -> str:
+    """How a list's `StartTime` or `EndTime` compares where it takes both: they bound a span of time; else empty."""
+    parts = phrase_of(name)
+    other = {"start": "end", "end": "start"}.get(parts[0], "") if parts else ""
+    beside = {phrase_of(n) for n in properties(plan.placed.reading.tool.parameters)}
+    if not other or (other, *parts[1:]) not in beside or not _has_order(column, ">="):
+        return ""
+    return ">=" if parts[0] == "start" else "<="
+
+
+def _fills(schema: JsonSchema, column: Draft) -> bool:
+    """Whether a value of this schema can be written to the column."""
+    kinds = {type_of(schema), type_of(column.schema)}
+    return len(kinds) == 1 or kinds <= SCALARS
 
 
 def _has_order(column: Draft, sign: str) -> bool:
@@ -159,6 +180,8 @@ def _bind_write(plan: Plan, name: str, column: Draft | None, needed: bool, kind:
             return Bound(name, Part.IGNORED, needed=needed)
         return Bound(name, Part.VALUE if plan.operator is Operator.RELATE else Part.FILTER, column, needed=needed)
     if column is None or is_stamp(column):
+        return Bound(name, Part.IGNORED, needed=needed)
+    if plan.operator is Operator.DELETE and plan.key and not (needed and is_scope(plan, name)):
         return Bound(name, Part.IGNORED, needed=needed)
     if plan.operator is Operator.DELETE:
         return Bound(name, Part.FILTER if _comparable(kind, column) else Part.IGNORED, column, needed=needed)

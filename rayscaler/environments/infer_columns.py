@@ -107,7 +107,7 @@ def _add_arguments(draft: TableDraft, placed: Placed, key: str, silent: bool, *,
             column.needed_by += name in needed and reading.operator in (Operator.CREATE, Operator.RELATE)
         elif _is_filter(draft, name, schema, name in needed or scope, silent):
             column = _column(draft, name, schema)
-            column.score += 2
+            column.score += 14 if name in needed else 2
         else:
             continue
         column.scope = column.scope or scope

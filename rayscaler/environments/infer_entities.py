@@ -150,7 +150,10 @@ def _resolve(reading: Reading, strong: frozenset[Phrase]) -> Phrase:
 def _can_reach(reading: Reading, part: Phrase) -> bool:
     """Whether a tool about a facet (`order address`) says whose: it names a row of that noun, or lists them."""
     many = reading.operator in (Operator.LIST, Operator.SEARCH)
-    return many or part in _keyed_nouns(reading) or any(s.noun == part and s.parameter for s in reading.route.steps)
+    keyed = _keyed_nouns(reading)
+    if any(part[-len(n) :] == n for n in keyed):  # `VersionId` names a document version
+        return True
+    return many or any(s.noun == part and s.parameter for s in reading.route.steps)
 
 
 def is_batch(reading: Reading) -> bool:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from rayscaler.environment import Operator, Part
 from rayscaler.environments.infer_bounds import Bound, Plan, Unplanned, bind, is_scope, names_row
-from rayscaler.environments.infer_drafts import TableDraft, arguments, canon
+from rayscaler.environments.infer_drafts import Draft, TableDraft, arguments, canon
 from rayscaler.environments.infer_entities import Placed
-from rayscaler.environments.lexicon import is_query, norm, phrase_of
+from rayscaler.environments.lexicon import is_query, key_noun, norm, phrase_of, word_set
 from rayscaler.environments.operators import Reading, participle
 from rayscaler.environments.schemas import properties, required, type_of
 
@@ -18,12 +18,29 @@ from rayscaler.environments.schemas import properties, required, type_of
 def plan_tool(placed: Placed, table: TableDraft, key: str, kinds: frozenset[Operator]) -> Plan | Unplanned:
     """Settle one tool. `kinds` are the operators that the tools of its table have by their verbs."""
     plan = Plan(placed, table, placed.reading.operator, key, states=placed.reading.states)
+    parent = _parent_column(plan)
+    if parent is not None:
+        plan.key = ""
     problem = _settle_write(plan, kinds) if plan.operator.writes else _settle_read(plan)
     if problem:
         return Unplanned(placed.reading.tool.tool_id, problem)
-    plan.bounds = [bind(plan, name) for name in properties(placed.reading.tool.parameters)]
+    needed = required(placed.reading.tool.parameters)
+    plan.bounds = [
+        Bound(name, Part.FILTER, parent, needed=name in needed) if parent and name == key else bind(plan, name)
+        for name in properties(placed.reading.tool.parameters)
+    ]
     problem = _check(plan)
     return Unplanned(placed.reading.tool.tool_id, problem) if problem else plan
+
+
+def _parent_column(plan: Plan) -> Draft | None:
+    """The column that says which row a row is inside of, for a tool on the contents of one (`list folder contents`)."""
+    full, noun = plan.placed.reading.full, plan.table.noun
+    many = plan.placed.shape.kind == "list" or plan.operator is Operator.DELETE
+    if not plan.key or not many or full[:-1] != noun or full[-1] not in word_set("contents"):
+        return None
+    columns = plan.table.columns.values()
+    return next((c for c in columns if key_noun(c.name)[0] == ("parent", *noun)), None)
 
 
 def plan_tags(placed: Placed, table: TableDraft) -> Plan | Unplanned:
@@ -90,6 +107,12 @@ def _is_facet_list(plan: Plan) -> bool:
 
 def _settle_write(plan: Plan, kinds: frozenset[Operator]) -> str:
     reading = plan.placed.reading
+    if reading.verb == "watch":
+        return "a webhook: no tool of this world would see what it does"
+    noun = plan.table.noun
+    part = plan.placed.facet or (len(reading.full) > len(noun) and reading.full[: len(noun)] == noun)
+    if plan.operator is Operator.DELETE and part and plan.key:
+        return "it takes away a part of a row"
     if reading.verb in ("clear",):
         plan.operator = Operator.DELETE
         return ""
@@ -108,7 +131,8 @@ def _settle_write(plan: Plan, kinds: frozenset[Operator]) -> str:
         plan.operator, plan.status = Operator.TRANSITION, participle(_verb_word(reading))
     if plan.operator is Operator.TRANSITION:
         plan.status = plan.status or reading.status
-        if not plan.key and (plan.table.keyed or not _row_filters(plan)):
+        begins = reading.word not in word_set("enders")
+        if not plan.key and begins and (plan.table.keyed or not _row_filters(plan)):
             plan.operator = Operator.CREATE
     if plan.operator is Operator.UPDATE and not plan.key:
         if Operator.CREATE not in kinds and _row_filters(plan):
@@ -124,8 +148,10 @@ def _settle_write(plan: Plan, kinds: frozenset[Operator]) -> str:
 
 
 def _verb_word(reading: Reading) -> str:
-    """The verb as it is written; a name without a known verb begins with an unknown one."""
-    return reading.word or next(iter(phrase_of(reading.tool.name)), "")
+    """The verb as it is written; an unknown one begins the name, or ends it where the API is in front."""
+    parts = phrase_of(reading.tool.name)
+    api = phrase_of(reading.tool.api)
+    return reading.word or next(iter(parts[-1:] if parts[: len(api)] == api else parts), "")
 
 
 def _row_filters(plan: Plan) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from typing import Any
 
@@ -19,7 +20,7 @@ _FORMATS = {
     "uri": Semantic.URL,
     "url": Semantic.URL,
     "uuid": Semantic.CODE,
-    "byte": Semantic.CODE,
+    "byte": Semantic.BASE64,
     "phone": Semantic.PHONE,
     "google-duration": Semantic.CODE,
     "hostname": Semantic.URL,
@@ -53,6 +54,8 @@ _TEXTUAL = frozenset(
     }
 )
 _NUMERIC = frozenset({"money", "percent", "quantity", "latitude", "longitude"})
+_EPOCH = re.compile(r"(epoch|unix|since 1970|timestamp).*(\bms\b|millis)|(\bms\b|millis).*(epoch|unix|since 1970)")
+_HEX = re.compile(r"\bhex|\brgb")
 _INTEGER_FORMATS = ("int32", "int64", "uint32", "uint64")
 
 
@@ -65,10 +68,17 @@ def semantic_of(name: str, schema: dict[str, Any]) -> Semantic:
         return Semantic.BOOLEAN
     if enum_of(schema):
         return Semantic.STATUS if _by_name(name, _TEXTUAL) == "status" else Semantic.ENUM
+    about = str(schema.get("description", ""))[:240].lower()
+    if (kind == "integer" or schema.get("format") in _INTEGER_FORMATS) and _EPOCH.search(about):
+        return Semantic.MILLISECONDS
     if kind in ("integer", "number"):
         return _number(name, kind)
     if schema.get("format") in _INTEGER_FORMATS:
         return Semantic.QUANTITY
+    if _HEX.search(about) and {"color", "colour"} & set(phrase_of(name)):
+        return Semantic.COLOR
+    if phrase_of(name)[-1:] in (("pem",), ("pkcs",)) or "base64" in about:
+        return Semantic.BASE64
     if schema.get("format") in _FORMATS:
         return _FORMATS[str(schema["format"])]
     return _text(name, str(schema.get("description", "")))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rayscaler.environment import Operator, Semantic
+from rayscaler.environment import Operator, Part, Semantic
 from rayscaler.environments.infer_bounds import Plan
-from rayscaler.environments.infer_drafts import Draft, TableDraft, kind_of
+from rayscaler.environments.infer_drafts import Draft, TableDraft, canon, kind_of
 from rayscaler.environments.infer_tables import Tables
 from rayscaler.environments.lexicon import (
     joined,
@@ -28,11 +28,12 @@ def add_statuses(tables: Tables) -> None:
             flag.score += 100
             plan.flag, plan.flag_value = flag, verb not in lexicon()["undo"]
         else:
-            plan.status_column = _status_column(plan.table)
+            statuses = [p.status for p in tables.plans if p.table is plan.table]
+            plan.status_column = _status_column(plan.table, statuses, plan)
     for draft in tables.drafts.values():
-        about = [p for p in tables.plans if p.table is draft and p.status_column is not None]
-        if about:
-            _widen(about)
+        about = [p for p in tables.plans if p.table is draft]
+        for column in {p.status_column.canon: p.status_column for p in about if p.status_column is not None}.values():
+            _widen([p for p in about if p.status_column is column])
 
 
 def _flag(draft: TableDraft, status: str, verb: str) -> Draft | None:
@@ -45,13 +46,34 @@ def _flag(draft: TableDraft, status: str, verb: str) -> Draft | None:
     return None
 
 
-def _status_column(draft: TableDraft) -> Draft:
-    for column in draft.columns.values():
-        if kind_of(draft, column) is Semantic.STATUS and type_of(column.schema) == "string":
-            return column
-    column = Draft("status", "status", {"type": "string"}, score=100)
-    draft.columns["status"] = column
+def _status_column(draft: TableDraft, statuses: list[str], plan: Plan) -> Draft | None:
+    """The status column that knows most of the statuses that the tools lead to.
+
+    A new one, that no answer shows, if there is none or if it lists values and the plan's is not among them: what the
+    specification enumerates stays as it is.
+    """
+    columns = draft.columns.values()
+    held = [c for c in columns if kind_of(draft, c) is Semantic.STATUS and type_of(c.schema) == "string"]
+    known = {c.canon: list(dict.fromkeys(v for values in c.enums for v in values)) for c in held}
+    if held:
+        best = max(held, key=lambda c: sum(s != "" and _spell(s, known[c.canon]) in known[c.canon] for s in statuses))
+        listed = known[best.canon]
+        writes_it = any(b.column is best for b in plan.of(Part.VALUE))
+        if not listed or plan.states or writes_it or not plan.status or _spell(plan.status, listed) in listed:
+            return best
+        if plan.operator is Operator.TRANSITION and plan.of(Part.VALUE) and not _is_transition(plan):
+            # `comment(message)` writes a message; it makes no status that the specification does not have.
+            plan.operator, plan.status = Operator.UPDATE, ""
+            return None
+    names = ("status", "state", "lifecycle_status", "stage_of_life")
+    name = next(n for n in names if canon(n, draft.noun) not in draft.columns)
+    column = Draft(name, canon(name, draft.noun), {"type": "string"}, score=100)
+    draft.columns[column.canon] = column
     return column
+
+
+def _is_transition(plan: Plan) -> bool:
+    return plan.placed.reading.word in lexicon()["transitions"]
 
 
 def _widen(about: list[Plan]) -> None:
@@ -76,9 +98,10 @@ def _widen(about: list[Plan]) -> None:
 def _spell(status: str, known: list[str]) -> str:
     """`cancelled` as the enumeration has it (CANCELED, or a word of the same meaning), in its style if it has none."""
     meant = [status, *lexicon()["status_words"].get(status, ())]
+    shared = _shared_words(known)
     for word in meant:
         for value in known:
-            if _letters(value) == _letters(word):
+            if _letters(word) in (_letters(value), _letters("".join(words(value)[shared:]))):
                 return value
     stem = _letters(status)[:6]
     near = next((v for v in known if len(stem) == 6 and _letters(v).startswith(stem)), "")
@@ -89,11 +112,21 @@ def _spell(status: str, known: list[str]) -> str:
     return status
 
 
+def _shared_words(values: list[str]) -> int:
+    """How many words all values begin with: one for STATE_ACTIVE, STATE_CANCELLED."""
+    split = [words(v) for v in values]
+    shared = 0
+    while len(split) > 1 and all(len(s) > shared + 1 and s[shared] == split[0][shared] for s in split):
+        shared += 1
+    return shared
+
+
 def _letters(text: str) -> str:
     return "".join(c for c in text.lower() if c.isalpha()).replace("ll", "l")
 
 
 def beginning(values: Sequence[str]) -> str:
     """Where a status begins: `pending`, `active`, … as far as the enumeration has one of them, else its first value."""
-    order = [v for wanted in lexicon()["beginnings"] for v in values if " ".join(words(v)) == wanted]
+    shared = _shared_words(list(values))
+    order = [v for wanted in lexicon()["beginnings"] for v in values if " ".join(words(v)[shared:]) == wanted]
     return [*order, *values][0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 
 from rayscaler.environment import Part, Semantic
@@ -65,18 +66,26 @@ def _table_names(phrases: list[Phrase]) -> dict[Phrase, str]:
 
 
 def link_tables(tables: Tables) -> None:
-    """Find which columns hold the keys of which tables; columns that would close a circle stay plain."""
-    for phrase, draft in tables.drafts.items():
-        for found, column in draft.columns.items():
-            target = None if found == draft.key or column.nested else _target(tables, draft, column)
-            if target and target != phrase and not _reaches(tables, target, phrase):
-                tables.references[phrase, found] = target
-                as_key(column)
+    """Find which columns hold the keys of which tables; columns that would close a circle stay plain.
+
+    Scopes come first: that a revision is a file's matters more than that a file has a head revision. A folder may refer
+    to its parent folder.
+    """
+    columns = [(phrase, found) for phrase, draft in tables.drafts.items() for found in draft.columns]
+    for phrase, found in sorted(columns, key=lambda c: not tables.drafts[c[0]].columns[c[1]].scope):
+        draft = tables.drafts[phrase]
+        column = draft.columns[found]
+        target = None if found == draft.key or column.nested else _target(tables, draft, column)
+        own = target == phrase and phrase_of(column.name)[:1] == ("parent",)
+        if target and (own or (target != phrase and not _reaches(tables, target, phrase))):
+            tables.references[phrase, found] = target
+            as_key(column)
 
 
 def _target(tables: Tables, draft: TableDraft, column: Draft) -> Phrase:
     """The table whose key a column holds, or ()."""
-    if type_of(column.schema) not in ("string", "integer", ""):
+    scalar = type_of(column.schema) in ("string", "integer", "number", "")
+    if not scalar or enum_of(column.schema) or _own_value(column):
         return ()
     step = _parent_step(draft, column)
     candidates = [(step.noun, False)] if step else []
@@ -94,7 +103,17 @@ def _target(tables: Tables, draft: TableDraft, column: Draft) -> Phrase:
             and _same_type(tables.drafts[target], column)
         ):
             return target
-    return ()
+    return _told_target(tables, draft, column)
+
+
+def _told_target(tables: Tables, draft: TableDraft, column: Draft) -> Phrase:
+    """The table behind a `ResourceId`, where the tools' descriptions say what a resource is («a folder»)."""
+    if not column.parameters or key_noun(column.name) not in ((("resource",), "id"), (("entity",), "id")):
+        return ()
+    said = {singular(w) for p in draft.placed for w in phrase_of(p.reading.tool.description)}
+    found = [p for p, d in tables.drafts.items() if d is not draft and len(p) == 1 and p[0] in said and d.keyed]
+    found = [p for p in found if _same_type(tables.drafts[p], column)]
+    return max(found, key=lambda p: (len(tables.drafts[p].placed), p), default=())
 
 
 def _parent_step(draft: TableDraft, column: Draft) -> Step | None:
@@ -129,6 +148,8 @@ def _same_kind_of_key(target: TableDraft, column: Draft) -> bool:
     kind = {"identifier": "id", "uuid": "id", "guid": "id"}
     key = singular(phrase_of(target.columns[target.key].name)[-1])
     wanted = kind.get(key, key)
+    if wanted == "arn" and "id" in target.aliases and "id" in {kind.get(s, s) for s in suffixes}:
+        return True
     if not suffixes:
         return "id" in wanted or joined(column.name) == " ".join(target.noun)
     return wanted in {kind.get(s, s) for s in suffixes}
@@ -160,15 +181,29 @@ def fix_scopes(tables: Tables, n_tools: int) -> None:
         for found, column in draft.columns.items():
             if found == draft.key or (phrase, found) in tables.references or type_of(column.schema) != "string":
                 continue
+            if column.canon.startswith("parent") and not column.scope:
+                continue
             common = max((uses[p] for p in column.parameters), default=0)
             named = any(key_noun(p)[1] in ("id", "arn", "identifier", "name") for p in column.parameters)
             if column.scope or (named and common >= max(3, _ALL_TOOLS * n_tools)):
                 tables.fixed[phrase, found] = _fixed_value(draft, column)
 
 
+_SPECIAL = re.compile(r"special value\W{1,3}(me|self)\b|[\"`](me)[\"`]")
+
+
+def _own_value(column: Draft) -> str:
+    """What a scope stands at by itself (`me`, the user who is signed in), as the specification says; or empty."""
+    found = _SPECIAL.search(str(column.schema.get("description", "")))
+    default = column.schema.get("default")
+    if column.scope and isinstance(default, str) and re.fullmatch(r"[\w-]{1,30}", default):
+        return default
+    return next((word for word in found.groups() if word), "") if found and column.parameters else ""
+
+
 def _fixed_value(draft: TableDraft, column: Draft) -> str:
-    if "value `me`" in str(column.schema.get("description", "")) or '"me"' in str(column.schema.get("description", "")):
-        return "me"
+    if _own_value(column):
+        return _own_value(column)
     allowed = enum_of(column.schema)
     if allowed:
         return allowed[0]
@@ -176,6 +211,15 @@ def _fixed_value(draft: TableDraft, column: Draft) -> str:
     named = key_noun(column.parameters[0])
     base = (named[1] and named[0]) or (step.noun if step else phrase_of(column.parameters[0]))
     return "-".join((*base, "main"))
+
+
+def _tell_apart(draft: TableDraft) -> None:
+    """SQLite reads names without case: a column called like another one gets an underscore."""
+    taken: set[str] = set()
+    for column in draft.columns.values():
+        while column.name.lower() in taken:
+            column.name += "_"
+        taken.add(column.name.lower())
 
 
 def keep_columns(tables: Tables, recipe: MaterializeRecipe) -> None:
@@ -196,3 +240,4 @@ def keep_columns(tables: Tables, recipe: MaterializeRecipe) -> None:
         order = sorted(draft.columns, key=lambda c: -draft.columns[c].score)
         kept = set(order[: recipe.max_columns])
         draft.columns = {c: d for c, d in draft.columns.items() if c in kept}
+        _tell_apart(draft)

@@ -89,9 +89,10 @@ def _column(tables: Tables, draft: TableDraft, found: str) -> Column:
         and not is_key
     )
     given_key = bool(creators) and all(_gives(p, column) for p in creators)
-    generated = bool((is_key and not given_key) or (times and born) or arn or made_up)
+    named = not creators and bool(_enum(column))
+    generated = bool((is_key and not given_key and not named) or (times and born) or arn or made_up)
     nullable = not (is_key or generated or (needed and not volatile) or (fixed and not creators))
-    enum = (fixed,) if fixed else () if target else _enum(column)
+    enum = (fixed,) if fixed else () if target or (is_key and generated) else _enum(column)
     low, high = (None, None) if is_key or target else _bounds(column, kind)
     return Column(
         name=column.name,
@@ -99,6 +100,7 @@ def _column(tables: Tables, draft: TableDraft, found: str) -> Column:
         semantic=semantic,
         description=_about(schema),
         nullable=nullable,
+        unique=not (is_key or target or enum) and kind != "REAL" and _names_rows(tables, draft, column),
         enum=enum,
         minimum=low,
         maximum=high,
@@ -141,6 +143,13 @@ def default_of(tables: Tables, draft: TableDraft, column: Draft) -> str | int | 
     if kind in ("integer", "number"):
         return max(0, _bounds(column, "REAL")[0] or 0)
     return "" if kind == "string" and kind_of(draft, column) in (Semantic.TEXT, Semantic.TITLE, Semantic.WORD) else None
+
+
+def _names_rows(tables: Tables, draft: TableDraft, column: Draft) -> bool:
+    """Whether a tool names a row by this column alone, though it is not the key: by its ARN, by its resource name."""
+    plans = [p for p in tables.plans if p.table is draft and not p.tagging]
+    keyed = any(b.column is column for p in plans for b in p.of(Part.KEY))
+    return keyed and type_of(column.schema) != "array"
 
 
 def _gives(plan: Plan, column: Draft) -> bool:

@@ -6,6 +6,7 @@ the row has. The same generator state gives the same arguments.
 
 from __future__ import annotations
 
+import re
 from typing import Any, NamedTuple
 
 from numpy.random import Generator
@@ -93,11 +94,21 @@ def _pick_row(spec: EnvironmentSpec, tool: CompiledTool, session: Session, rng: 
         rows = [r for r in rows if r.get(column)]
     for condition in conditions(tool.code):
         rows = [r for r in rows if _meets(spec, tool, session, condition, r)] or rows
+    rows = [r for r in rows if _has_children(tool, session, r)] or rows
     if not rows:
         return None
     row = rows[int(rng.integers(len(rows)))]
     # Where several rows have the same filter values, a tool takes the first of them.
     return next(r for r in rows if all(r.get(b.column or "") == row.get(b.column or "") for b in known))
+
+
+_CHILDREN = re.compile(r'rows = db\.find\("(\w+)", (\w+)=\w+\["(\w+)"\]\)\n +require\(rows,')
+
+
+def _has_children(tool: CompiledTool, session: Session, row: dict[str, Any]) -> bool:
+    """Whether a row has what the tool would empty it of, where it asks for that."""
+    asked = _CHILDREN.search(tool.code)
+    return asked is None or any(child[asked[2]] == row[asked[3]] for child in session.rows(asked[1]))
 
 
 def _meets(
@@ -148,7 +159,8 @@ def _argument(draw: _Draw, binding: Binding) -> Any:
     schema = tool.parameters["properties"].get(binding.parameter, {})
     if binding.part in (Part.KEY, Part.FILTER) and row is not None and binding.column:
         cell = row.get(binding.column)
-        return [cell] if schema.get("type") == "array" and cell is not None else cell
+        wrap = schema.get("type") == "array" and cell is not None and not isinstance(cell, list)
+        return [cell] if wrap else cell
     if binding.part is Part.LIMIT:
         return max(5, int(schema.get("minimum", 0)))
     if binding.part is Part.QUERY:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
 from numpy.random import Generator
@@ -112,6 +113,10 @@ def _text(schema: dict[str, Any], column: Column | None, rng: Generator) -> str:
         Semantic.LANGUAGE: "fr",
         Semantic.COUNTRY: "France",
         Semantic.CURRENCY: "EUR",
+        Semantic.MILLISECONDS: f"{1772000000 + day}000",
+        Semantic.QUANTITY: str(number),
+        Semantic.COLOR: f"#{number:06d}",
+        Semantic.BASE64: base64.b64encode(f"{one} {two}".encode()).decode(),
     }.get(semantic or Semantic.WORD)
     if made is None:
         made = {"date": f"2026-03-{day:02d}", "date-time": f"2026-03-{day:02d}T10:00:00Z"}.get(

@@ -10,6 +10,7 @@ import re
 from typing import Any, Literal, NamedTuple
 
 from rayscaler.environments.lexicon import Phrase, joined, phrase_of, singular, word_set
+from rayscaler.environments.wording import shortened
 from rayscaler.toolspec import JsonSchema
 
 Kind = Literal["silent", "empty", "item", "wrapped", "list", "operation"]
@@ -139,7 +140,8 @@ def shape_of(response: JsonSchema | None, target: Phrase, *, many: bool) -> Shap
 
 def _listed(wrapper: str, array: JsonSchema, target: Phrase) -> Shape:
     item = plain(array.get("items"))
-    inner = next((k for k, v in properties(item).items() if matches(k, target) and len(properties(v)) >= 2), "")
+    rows = [k for k, v in properties(item).items() if len(properties(v)) >= 2]
+    inner = next((k for k in rows if matches(k, target) or len(properties(item)) == 1), "")
     return Shape("list", wrapper, properties(item)[inner] if inner else item, inner)
 
 
@@ -170,36 +172,72 @@ def _item_wrapper(found: dict[str, JsonSchema], target: Phrase) -> str:
     named = [k for k in objects if matches(k, target) or (target and singular(phrase_of(k)[-1]) == target[-1])]
     if named and len(found) <= 3:
         return named[0]
-    wrappers = [k for k in objects if joined(k) in word_set("item_wrappers")]
+    wrappers = [k for k in objects if joined(k) in word_set("item_wrappers") or _is_whole_metadata(k, found[k])]
     if wrappers and len(found) <= 4:
         return wrappers[0]
     return objects[0] if len(found) == 1 and objects else ""
 
 
-def bounded(schema: Any, *, depth: int = 3, width: int = 24) -> JsonSchema:
-    """`schema` cut to `depth` levels and `width` properties per object, without examples and vendor extensions."""
+def _is_whole_metadata(name: str, schema: JsonSchema) -> bool:
+    """Whether `Metadata` is the row itself: it has the row's id."""
+    return joined(name) == "metadata" and "id" in {joined(n) for n in properties(schema)}
+
+
+def bounded(
+    schema: Any, *, depth: int = 3, width: int = 24, said: int = 0, said_inside: int = 0, writable: bool = False
+) -> JsonSchema:
+    """`schema` cut to `depth` levels and `width` properties per object, without examples and vendor extensions.
+
+    said: most characters of its description, said_inside: of those of its properties and items; 0 leaves them out.
+    writable: properties that the specification calls read-only are left out. Required properties come first.
+    """
     schema = plain(schema)
     out = {k: schema[k] for k in _KEPT if k in schema}
     kind = type_of(schema)
     if kind:
         out["type"] = kind
-    if "description" in out:
-        out["description"] = " ".join(str(out["description"]).split())[:240]
+    if said and schema.get("description"):
+        told = str(schema["description"])
+        out["description"] = shortened(_VALUES.split(told)[0] if enum_of(schema) else told, said)
     out = _checked(out)
+    if kind in ("integer", "number", "boolean"):
+        out.pop("format", None)
+    inner: dict[str, Any] = {
+        "depth": depth - 1, "width": width, "said": said_inside, "said_inside": 0, "writable": writable,
+    }  # fmt: skip
     if kind == "object" and properties(schema) and depth > 0:
-        kept = list(properties(schema).items())[:width]
-        out["properties"] = {k: bounded(v, depth=depth - 1, width=width) for k, v in kept}
+        kept = _first_properties(schema, width, writable=writable)
+        out["properties"] = {k: bounded(v, **inner) for k, v in kept.items()}
         names = [n for n in required(schema) if n in out["properties"]]
         if names:
             out["required"] = names
     if kind == "object" and isinstance(schema.get("additionalProperties"), dict) and depth > 0:
-        out["additionalProperties"] = bounded(schema["additionalProperties"], depth=depth - 1, width=width)
+        out["additionalProperties"] = bounded(schema["additionalProperties"], **inner)
     if kind == "array" and depth > 0:
-        out["items"] = bounded(schema.get("items") or {}, depth=depth - 1, width=width)
+        out["items"] = bounded(schema.get("items") or {}, **inner)
     return out
 
 
-_KEPT = ("description", "format", "enum", "minimum", "maximum")
+def _first_properties(schema: JsonSchema, width: int, *, writable: bool) -> dict[str, JsonSchema]:
+    """The first `width` properties in the schema's order, the required ones before all others."""
+    held = {k: v for k, v in properties(schema).items() if not (writable and is_read_only(v))}
+    names = [*(n for n in required(schema) if n in held), *(n for n in held if n not in required(schema))][:width]
+    return {n: v for n, v in held.items() if n in names}
+
+
+def is_read_only(schema: JsonSchema) -> bool:
+    """Whether the specification says that only the service writes the property."""
+    return bool(schema.get("readOnly")) or str(schema.get("description", ""))[:40].lower().startswith(
+        ("output only", "[output only]", "read-only", "read only", "@outputonly")
+    )
+
+
+_VALUES = re.compile(
+    r"(?:The )?(?:possible|valid|allowed|acceptable|supported|permitted) values (?:are|is|include)\b", re.I
+)
+"""Where a description goes on to list values: an enumeration has them already."""
+
+_KEPT = ("format", "enum", "minimum", "maximum")
 """Lengths and patterns are the vendor's; values that are made up here need not have them."""
 
 

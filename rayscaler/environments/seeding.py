@@ -6,14 +6,18 @@
   to the same ancestor meet: an invoice's customer is its order's customer.
 - Enumerations and statuses are dealt out evenly, so every state of the world occurs when there are rows enough.
 - What belongs to one status only (`cancel_reason`, `delivered_at`) is there in rows of that status and empty in others.
+- Every fifth row has the title of the row before it, and another date: looking up matters.
 - Inside a row, name, email and user name are one person's, and city, postcode and country one place's.
 """
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
+
+from numpy.random import Generator
 
 from rayscaler.environment import Column, Entity, Semantic
 from rayscaler.environments.database import make_plans
@@ -27,6 +31,9 @@ _NULL_SHARE = 0.15
 _ATTEMPTS = 40
 _STEM = 6
 """Letters that a column's word and a status share at least: cancel and cancelled, not close and closet."""
+_TWIN_EVERY = 5
+"""Every how manieth row is a near-duplicate of the one before: same title, other date."""
+_TELLING = frozenset({Semantic.DATE, Semantic.DATETIME, Semantic.STATUS, Semantic.ENUM, Semantic.MONEY, Semantic.EMAIL})
 Row = dict[str, Any]
 
 
@@ -107,6 +114,8 @@ def _keys(entities: Sequence[Entity], counts: dict[str, int], source: Source) ->
             keys[entity.name] = keys[column.references][:n]
         elif column.enum:
             keys[entity.name] = list(column.enum[:n])
+        elif _is_named_by_people(column):
+            keys[entity.name] = _names(entity, column, n, source)
         elif column.semantic is Semantic.ID or column.references:
             # Numbers with gaps from a seeded start: an id cannot be guessed from another one or from another state.
             number = int(source.draw.integers(1000, 6000))
@@ -115,6 +124,23 @@ def _keys(entities: Sequence[Entity], counts: dict[str, int], source: Source) ->
         else:
             keys[entity.name] = _natural_keys(entity, column, n, source)
     return keys
+
+
+def _is_named_by_people(column: Column) -> bool:
+    """Whether the key is a name that somebody gave: the name of a bucket, not an id that the service made."""
+    last = words(column.name)[-1:]
+    plain = column.semantic in (Semantic.ID, Semantic.WORD, Semantic.CODE, Semantic.TITLE)
+    return plain and column.type == "TEXT" and not column.generated and last in (["name"], ["alias"], ["slug"])
+
+
+def _names(entity: Entity, column: Column, n: int, source: Source) -> list[Any]:
+    """Names as people give them to such things: `harbor-orders`."""
+    taken: set[Any] = set()
+
+    def make() -> str:
+        return re.sub(r"[^a-z0-9]+", "-", source.title(entity.singular).lower()).strip("-")
+
+    return [_fresh(make, taken, column, i) for i in range(n)]
 
 
 def _natural_keys(entity: Entity, column: Column, n: int, source: Source) -> list[Any]:
@@ -134,6 +160,7 @@ class _Table:
         self.keys = world.keys[entity.name]
         self.distinct = {c.name for c in entity.columns if c.unique and c.name != entity.key} | _label(entity)
         self.taken: dict[str, set[Any]] = {name: set() for name in self.distinct}
+        self.twins = _twins(entity, len(self.keys), self.draw)
         self.dealt = {c.name: self._deal(c) for c in entity.columns if c.enum or c.references}
 
     def fill(self) -> None:
@@ -223,6 +250,8 @@ class _Table:
         if column.enum:
             value = self.dealt[column.name][i]
             return value if column.type == "TEXT" else float(value)
+        if column.name == self.entity.label and i in self.twins:
+            return list(self.world.rows[self.entity.name].values())[-1][column.name]
         if column.name in self.distinct:
             return _fresh(lambda: made.value(self.entity, column), self.taken[column.name], column, i)
         return made.value(self.entity, column)
@@ -240,6 +269,19 @@ def _label(entity: Entity) -> set[str]:
         return set()
     column = entity.column(entity.label)
     return set() if column.enum or column.references or column.type != "TEXT" else {column.name}
+
+
+def _twins(entity: Entity, n: int, draw: Generator) -> frozenset[int]:
+    """Numbers of rows that get the title of the row before: one in five, where a date or status tells them apart."""
+    label = entity.column(entity.label) if entity.label else None
+    if label is None or label.unique or label.name == entity.key or label.semantic is not Semantic.TITLE:
+        return frozenset()
+    telling = [c for c in entity.columns if c.semantic in _TELLING and not c.nullable and not c.volatile]
+    telling += [c for c in entity.columns if c.generated and c.semantic is Semantic.DATETIME and not c.volatile]
+    if not telling or n < 2 * _TWIN_EVERY:
+        return frozenset()
+    first = 1 + int(draw.integers(_TWIN_EVERY - 1))
+    return frozenset(range(first, n, _TWIN_EVERY))
 
 
 def _is_of(word: str, status: str) -> bool:

@@ -12,12 +12,14 @@ from numpy.random import Generator
 
 from rayscaler.environment import Column, Entity, Semantic
 from rayscaler.environments.infer_semantics import semantic_of
+from rayscaler.environments.seeding_more import more_value
 from rayscaler.environments.seeding_times import Life, role_of, written
 from rayscaler.environments.seeding_words import (
     ABOUT_PEOPLE,
     ABOUT_PLACES,
     MAIL_DOMAINS,
     MODIFIERS,
+    PEOPLE_WORDS,
     PLACES,
     RANGES,
     SENTENCES,
@@ -25,6 +27,7 @@ from rayscaler.environments.seeding_words import (
     WORDS,
     Place,
     titles_for,
+    values_of,
 )
 from rayscaler.toolspec import words
 
@@ -139,6 +142,9 @@ class Made:
         if semantic is Semantic.BOOLEAN and column.type != "REAL":
             value = bool(self._draw.integers(2))
             return str(value).lower() if column.type == "TEXT" else value
+        more = more_value(column, self._life, self._draw)
+        if more is not None:
+            return more if isinstance(more, str) else _bounded(more, column)
         if semantic in _TIMES:
             moment = written(self._life.at(role_of(column)), column)
             return moment if column.type == "TEXT" else _bounded(moment, column)
@@ -171,6 +177,15 @@ class Made:
         if semantic is Semantic.URL:
             page = f"{source.pick(WORDS)}-{self._draw.integers(100, 1000)}"
             return f"https://www.example.com/{noun.replace('_', '-')}s/{page}"
+        if semantic in (Semantic.WORD, Semantic.CODE):
+            named = words(column.name)
+            listed = values_of(named)
+            if listed:
+                return source.pick(listed)
+            if named and named[-1] in PEOPLE_WORDS:
+                return self._of_person(column.model_copy(update={"semantic": Semantic.PERSON}))
+            if named[-2:] == ["time", "zone"] or named[-3:] == ["time", "zone", "id"]:
+                return self._place(column).timezone
         if semantic in (Semantic.WORD, Semantic.ENUM):
             return source.pick(WORDS)
         if semantic in _DEFAULT_RANGE:

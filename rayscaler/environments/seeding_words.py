@@ -38,6 +38,10 @@ ABOUT_PEOPLE = frozenset(str(_DATA["about_people"]).split())
 """Words of a column's name that do not say whose name, email … it is."""
 ABOUT_PLACES = frozenset(str(_DATA["about_places"]).split())
 """Words of a column's name that do not say whose city, street … it is."""
+PEOPLE_WORDS = frozenset(_DATA["people_words"])
+"""Last words of plain columns that hold a person's name."""
+_WORD_VALUES: dict[str, list[str]] = _DATA["word_values"]
+_WHOLE_WORD_VALUES: dict[str, list[str]] = _DATA["whole_word_values"]
 _TITLES: dict[str, list[str]] = _DATA["titles"]
 _SAME_AS: dict[str, str] = _DATA["same_as"]
 
@@ -49,3 +53,9 @@ def titles_for(noun: str) -> tuple[str, ...]:
         if found:
             return tuple(found)
     return (f"% {noun.replace('_', ' ').lower()}",)
+
+
+def values_of(name: list[str]) -> tuple[str, ...]:
+    """What a column of plain words with this name (split into words) holds; empty where nothing is listed."""
+    whole = _WHOLE_WORD_VALUES.get(" ".join(name)) or _WHOLE_WORD_VALUES.get(" ".join(name[-2:]))
+    return tuple(whole or _WORD_VALUES.get(name[-1] if name else "") or ())

@@ -5,12 +5,12 @@ from typing import Any
 import pytest
 
 from rayscaler.environment import EnvironmentSpec, Part, ToolErrorKind
-from rayscaler.environments.codegen import first_sentence
 from rayscaler.environments.codegen_results import fill
 from rayscaler.environments.compiler import compile_environment
 from rayscaler.environments.hosting import HostedEnvironment
 from rayscaler.environments.language import check_tool
 from rayscaler.environments.session import SqliteSession
+from rayscaler.environments.wording import first_sentence
 from rayscaler.recipes import MaterializeRecipe
 from rayscaler.toolspec import ToolSpec
 from tracker import DOMAIN, TEXT, TRACKER, listed, tool

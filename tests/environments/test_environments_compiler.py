@@ -33,15 +33,6 @@ def test_names_that_clash_get_their_api_in_front():
     assert names == ["store_list_items", "tracker_list_items"]
 
 
-def test_the_agent_sees_all_parameters_of_the_specification():
-    spec = compile_environment(DOMAIN, TRACKER, RECIPE).spec
-    given = {t.tool_id: t for t in TRACKER}
-    for one in spec.tools:
-        assert set(one.parameters["properties"]) == set(given[one.tool_id].parameters["properties"])
-        assert one.parameters["required"] == given[one.tool_id].parameters["required"]
-        assert one.parameters["additionalProperties"] is False
-
-
 def test_a_domain_of_nothing_is_an_environment_of_nothing():
     found = compile_environment(DOMAIN, [], RECIPE)
     assert (found.spec.tools, found.spec.entities, found.rejects) == ((), (), [])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import subprocess
 import sys
 from itertools import pairwise
@@ -211,3 +212,26 @@ def test_any_schema_gets_rows_that_it_takes(entities, seed, rows):
     for entity in entities:
         for c in entity.columns:
             assert c.nullable or all(row[c.name] is not None for row in state[entity.name])
+
+
+def test_one_row_in_five_has_the_title_of_the_row_before_where_a_date_tells_them_apart():
+    columns = (Column(name="id", type="TEXT", semantic=Semantic.ID, generated=True),
+               Column(name="title", type="TEXT", semantic=Semantic.TITLE, nullable=False),
+               Column(name="due", type="TEXT", semantic=Semantic.DATE, nullable=False))
+    tasks = Entity(name="tasks", singular="task", key="id", label="title", columns=columns)
+    rows = seed_rows((tasks,), seed=1, rows=20, now=NOW)["tasks"]
+    twins = [i for i in range(1, 20) if rows[i]["title"] == rows[i - 1]["title"]]
+    assert len(twins) == 4
+    assert len({row["title"] for row in rows}) == 16
+    lone = tasks.model_copy(update={"columns": columns[:2]})
+    assert len({row["title"] for row in seed_rows((lone,), seed=1, rows=20, now=NOW)["tasks"]}) == 20
+
+
+def test_a_key_that_people_choose_is_a_name_and_plain_columns_hold_words_of_their_kind():
+    kinds = {"name": Semantic.ID, "role": Semantic.CODE, "mimeType": Semantic.CODE}
+    columns = tuple(Column(name=n, type="TEXT", semantic=semantic, nullable=False) for n, semantic in kinds.items())
+    entity = Entity(name="clusters", singular="cluster", key="name", label="name", columns=columns)
+    rows = seed_rows((entity,), seed=1, rows=12, now=NOW)["clusters"]
+    assert all(re.fullmatch(r"[a-z]+(-[a-z0-9]+)+", row["name"]) for row in rows)
+    assert {row["role"] for row in rows} <= {"owner", "editor", "commenter", "reader"}
+    assert all("/" in row["mimeType"] for row in rows)

@@ -164,7 +164,9 @@ def test_bombs_are_refused_before_they_unpack(tmp_path, monkeypatch, kind):
     assert time.perf_counter() - start < 2
 
 
-@pytest.mark.parametrize("data", [b"", b"no archive", b"PK\x03\x04junk", gzip.compress(b"no tar" * 200)])
+@pytest.mark.parametrize(
+    "data", [b"", b"no archive", b"PK\x03\x04junk", gzip.compress(b"no tar" * 200)], ids=["empty", "text", "zip", "gzip"]
+)
 @pytest.mark.parametrize("name", ["a.tar.gz", "a.zip"])
 def test_what_is_no_archive_is_a_reject_and_the_others_are_read(tmp_path, data, name):
     (tmp_path / name).write_bytes(data)

@@ -50,6 +50,18 @@ def label(name: str) -> str:
     return " ".join(spoken) or name
 
 
+def said_label(name: str) -> str:
+    """`label`, in the words of a person where the API's are odd: `createdAt` -> `creation date`."""
+    found = label(name)
+    return str(_load("operators.yaml")["labels"].get(found, found))
+
+
+def noun(spec: EnvironmentSpec, tool: CompiledTool) -> str:
+    """What a row of the tool's entity is called: `order item`; where the API's word is odd, a plain one."""
+    found = label(spec.entity(tool.entity).singular)
+    return str(_load("operators.yaml")["nouns"].get(found, found))
+
+
 def mentioned(labels: Sequence[str], text: str) -> list[str]:
     """The `labels` that stand in `text` as whole words, in their order and without repeats.
 
@@ -73,26 +85,33 @@ def capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def action(spec: EnvironmentSpec, tool: CompiledTool, parameters: Iterable[str]) -> str:
-    """What a call of `tool` with these parameters does, after "I will": `cancel the order`."""
-    verb, thing = _verb(spec, tool), _thing(spec, tool)
+def action(
+    spec: EnvironmentSpec, tool: CompiledTool, parameters: Iterable[str], name: str = "", value: str = ""
+) -> str:
+    """What a call of `tool` with these parameters does, after "I will": `cancel the order`.
+
+    name: what the row is called. value: what its only changed column is changed to.
+    """
+    verb, thing = _verb(spec, tool), _thing(spec, tool, name)
     if verb:
         return f"{verb} the {thing}"
     grammar = _load("operators.yaml")
     line = str(grammar["act"].get(tool.operator.value, grammar["read"]))
-    return line.format(thing=thing, columns=_columns(tool, parameters))
+    return line.format(thing=thing, columns=_columns(tool, parameters), to=f" to {value}" if value else "")
 
 
-def deed(spec: EnvironmentSpec, tool: CompiledTool, parameters: Iterable[str]) -> str:
+def deed(
+    spec: EnvironmentSpec, tool: CompiledTool, parameters: Iterable[str], name: str = "", value: str = ""
+) -> str:
     """What a call of `tool` with these parameters has done, as a clause: `the order has been cancelled`."""
-    verb, thing = _verb(spec, tool), _thing(spec, tool)
+    verb, thing = _verb(spec, tool), _thing(spec, tool, name)
     grammar = _load("operators.yaml")
     if verb:
         return f"the {thing} has been {grammar['participles'][verb]}"
     columns = _columns(tool, parameters)
     have = "have" if " and " in columns or columns == DETAILS else "has"
     line = str(grammar["deed"].get(tool.operator.value, grammar["deed"]["update"]))
-    return line.format(thing=thing, columns=columns, have=have)
+    return line.format(thing=thing, columns=columns, have=have, to=f" to {value}" if value else "")
 
 
 def is_plural(noun: str) -> bool:
@@ -107,8 +126,8 @@ def _columns(tool: CompiledTool, parameters: Iterable[str]) -> str:
     return enumerate_words(labels) if 0 < len(labels) <= MAX_COLUMNS else DETAILS
 
 
-def _thing(spec: EnvironmentSpec, tool: CompiledTool) -> str:
-    return label(spec.entity(tool.entity).singular)
+def _thing(spec: EnvironmentSpec, tool: CompiledTool, name: str) -> str:
+    return f"{noun(spec, tool)} {name}".strip()
 
 
 def _verb(spec: EnvironmentSpec, tool: CompiledTool) -> str:

@@ -131,11 +131,12 @@ def _rows(task: Task, call: GoldCall) -> list[Any]:
 def _holds(row: Any, value: Any) -> bool:
     """Whether a column of `row` is `value`, or a time on the day `value`."""
     return isinstance(row, dict) and any(
-        type(held) is type(value) and (held == value or _is_on_day(held, value)) for held in row.values()
+        type(held) is type(value) and (held == value or is_on_day(held, value)) for held in row.values()
     )
 
 
-def _is_on_day(held: Any, value: Any) -> bool:
+def is_on_day(held: Any, value: Any) -> bool:
+    """Whether the moment `held` is on the day `value`."""
     return isinstance(value, str) and len(value) == len("2026-01-15") and str(held).startswith(f"{value}T")
 
 

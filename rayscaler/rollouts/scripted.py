@@ -16,13 +16,14 @@ from rayscaler.environment import CompiledTool, EnvironmentSpec
 from rayscaler.messages import STOP, Message, ToolCall
 from rayscaler.rollouts import phrases
 from rayscaler.rollouts.chat import Reply, Sampling
+from rayscaler.rollouts.naming import name_of_call, name_of_row, new_value
 from rayscaler.rollouts.script import PlannedCall, Script, at_path, depends_on, resolve, selecting_facts
 from rayscaler.task import Answer, Fact, GoldCall, Intent, Task
 
 PATIENCE = 5
 """Messages without any use that the scripted user takes before it leaves."""
 
-Wording = Callable[[EnvironmentSpec, CompiledTool, Iterable[str]], str]
+Wording = Callable[[EnvironmentSpec, CompiledTool, Iterable[str], str, str], str]
 
 
 class ScriptedUser:
@@ -202,27 +203,44 @@ class ScriptedAgent:
             parts.append(self._tell(self._task.answers))
         elif not deeds:
             parts.append(self._say("nothing_to_tell"))
-        return " ".join(part for part in [*parts, self._say("close")] if part)
+        return " ".join(part for part in [*parts, self._say("close")] if part).strip()
 
     def _in_words(self, wording: Wording, calls: Sequence[GoldCall | PlannedCall]) -> list[str]:
         """What `calls` do, without repeats."""
-        said = (wording(self._spec, self._spec.tool(call.tool), call.arguments) for call in calls)
+        said = []
+        heard = {fact.name: fact for fact in self._task.intent.facts if fact.name in self._told}
+        for call in calls:
+            tool = self._spec.tool(call.tool)
+            name = name_of_call(self._spec, call, self._answers, heard)
+            said.append(wording(self._spec, tool, call.arguments, name, new_value(call, tool, heard)))
         return list(dict.fromkeys(said))
 
     def _tell(self, answers: Sequence[Answer]) -> str:
         """A few short answers as one sentence, many or long ones as a list."""
-        said = [(self._noun(answer), self._value(answer)) for answer in answers]
+        said, rows = [], []
+        for answer in answers:
+            whose = "" if (answer.call, answer.path[:-1]) in rows else self._whose(answer)
+            rows.append((answer.call, answer.path[:-1]))
+            said.append((f"{self._noun(answer)}{whose}", self._value(answer)))
         if len(said) > 3 or any(len(text) > 60 or "\n" in text for _, text in said):
             return "\n" + "\n".join(f"- {noun}: {text}" for noun, text in said) + "\n"
-        clauses = [
-            self._say("answer_plural" if phrases.is_plural(noun) else "answer", noun=noun, text=text)
-            for noun, text in said
-        ]
+        clauses = []
+        for noun, text in said:
+            plural = phrases.is_plural(noun.partition(" of the ")[0])
+            clauses.append(self._say("answer_plural" if plural else "answer", noun=noun, text=text))
         return phrases.enumerate_words([clauses[0], *(c[0].lower() + c[1:] for c in clauses[1:])]) + "."
 
     def _noun(self, answer: Answer) -> str:
         keys = [step for step in answer.path if isinstance(step, str)]
-        return phrases.label(keys[-1]) if keys else "answer"
+        return phrases.said_label(keys[-1]) if keys else "answer"
+
+    def _whose(self, answer: Answer) -> str:
+        """` of the device "Front desk"`: the row that an answer is about, where the answer to its call names it."""
+        tool = self._spec.tool(self._task.gold[answer.call].tool)
+        row = at_path(self._answers.get(answer.call), answer.path[:-1])
+        name = name_of_row(self._spec, tool, row)
+        named = answer.path[-1:] == (self._spec.entity(tool.entity).label,)
+        return f" of the {phrases.noun(self._spec, tool)} {name}" if name and not named else ""
 
     def _value(self, answer: Answer) -> str:
         """The answer's text if the live answer is gold's, else the live value itself."""

@@ -16,7 +16,7 @@ from rayscaler.task import Task
 from rayscaler.trajectory import Trajectory
 
 NAME, VERSION, READS, WRITES, SEEDED, UNIT = (
-    "rollout", 1, (TASKS, ENVIRONMENTS), (TRAJECTORIES,), True, "tasks",
+    "rollout", 2, (TASKS, ENVIRONMENTS), (TRAJECTORIES,), True, "tasks",
 )  # fmt: skip
 
 

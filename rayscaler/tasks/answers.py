@@ -7,7 +7,7 @@ from typing import Any
 from rayscaler.environment import Column, Entity, Operator, Semantic
 from rayscaler.tasks.columns import UNSPOKEN, knowable, machine_made
 from rayscaler.tasks.draft import Draft, DraftCall, Path, Question, RowName, field_column
-from rayscaler.tasks.finding import currency_of, is_row, objects
+from rayscaler.tasks.finding import currency_of, is_row
 from rayscaler.tasks.wording import column_words, say
 
 _ASKED = frozenset(Semantic) - UNSPOKEN - {Semantic.BOOLEAN}
@@ -22,7 +22,7 @@ def ask(draft: Draft, *, read_only: bool) -> None:
         if draft.spec.tool(call.tool).operator.writes or (index in used and not read_only):
             continue
         certain = read_only and not asked
-        if certain or (call.goal and draft.chance(0.8)):
+        if certain or (call.goal and (read_only or draft.chance(0.8))):
             found = _candidates(draft, index, call)
             count = min(len(found), 1 + int(draft.chance(0.4)))
             asked.append(sorted(draft.shuffled(found)[:count], key=lambda q: str(q.path)))
@@ -58,12 +58,12 @@ def _candidates(draft: Draft, index: int, call: DraftCall) -> list[Question]:
     tool = draft.spec.tool(call.tool)
     entity = draft.spec.entity(tool.entity)
     if tool.operator is Operator.LOOKUP or call.target is None:
-        shown = next(iter(objects(call.value)), None)
+        shown = next(iter(call.shown), None)
         return [] if shown is None else _fields(draft, index, entity, *shown, target=None)
     if call.target.entity != tool.entity:
         return []
     row = draft.row(call.target)
-    for path, found in objects(call.value):
+    for path, found in call.shown:
         if row is not None and is_row(found, entity, row):
             return _fields(draft, index, entity, path, found, target=call.target)
     return []
@@ -95,7 +95,7 @@ def _shown_before(draft: Draft, index: int, entity: Entity, field: str, target: 
     row = draft.row(target) if target is not None else None
     if row is None:
         return False
-    earlier = (found for call in draft.calls[:index] for _, found in objects(call.value))
+    earlier = (found for call in draft.calls[:index] for _, found in call.shown)
     return any(field in found and is_row(found, entity, row) for found in earlier)
 
 

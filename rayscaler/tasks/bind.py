@@ -41,7 +41,7 @@ def bind_walk(draft: Draft, walk: list[str], *, enough: int) -> list[Failed]:
 def bind_step(draft: Draft, tool: CompiledTool) -> None:
     """Bind and run one tool, and the reads that it needs. Raises Failed; only reads have run then."""
     if tool.operator in (Operator.LIST, Operator.SEARCH):
-        gone = [r.key for r in draft.spent() if r.entity == tool.entity]
+        gone = [r.key for r in draft.spent() if r.entity == tool.entity] + draft.used(tool.entity)
         row = pick(draft, draft.spec.entity(tool.entity), {}, but=gone)
         if row is None:
             raise Failed(Reason.UNBOUND_ARGUMENT, f"{tool.name}: no row of {tool.entity} to look for")
@@ -116,6 +116,8 @@ def _place(draft: Draft, about: RowName, rows: list[RowName]) -> None:
     mention, row = draft.mentions.get(about), draft.row(about)
     if mention is None or mention.kind != "facts" or row is None:
         return
+    if any(c.target == about or about in c.rows.values() for c in draft.calls if c.goal and c.changes):
+        return  # it has been spoken of before, and may have been moved since
     known = list(mention.parents)
     for name in known:
         known += [p for p in (draft.mentions[name].parents if name in draft.mentions else ()) if p not in known]

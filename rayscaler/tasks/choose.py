@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from rayscaler.environment import Binding, Column, CompiledTool, Entity, Operator, Part, Semantic
 from rayscaler.reasons import Reason
 from rayscaler.task import ArgumentSource
-from rayscaler.tasks.columns import column_of, is_person, knowable, machine_made, named_entity
+from rayscaler.tasks.columns import column_of, is_person, knowable, machine_made, named_entity, plain_word
 from rayscaler.tasks.draft import Draft, Failed, Row, RowName, undoes
 from rayscaler.tasks.lexicon import load
 from rayscaler.tasks.lookup import fixed, only_value
@@ -20,7 +20,7 @@ from rayscaler.tasks.values import Wanted, new_value
 from rayscaler.toolspec import words
 
 _HARD = frozenset({Semantic.ID, Semantic.REFERENCE, Semantic.JSON, Semantic.URL, Semantic.LATITUDE,
-                   Semantic.LONGITUDE, Semantic.PERCENT})
+                   Semantic.LONGITUDE, Semantic.PERCENT, Semantic.MILLISECONDS, Semantic.COLOR, Semantic.BASE64})
 """Optional values that are not worth a sentence."""
 
 
@@ -49,7 +49,9 @@ class Choice(NamedTuple):
 def choose(draft: Draft, tool: CompiledTool, trial: int) -> Choice:
     """Rows and values for a call. Later trials stray further from the rows that the task is about already."""
     entity = draft.spec.entity(tool.entity)
-    but = [r.key for r in draft.spent(touched=undoes(tool)) if r.entity == tool.entity]
+    # Nobody disables what they have just made or enabled.
+    untouched = undoes(tool) or tool.operator is Operator.TRANSITION
+    but = [r.key for r in draft.spent(touched=untouched) if r.entity == tool.entity] + draft.used(tool.entity)
     if tool.operator is Operator.UPDATE and tool.entity in draft.graph.findable:
         but += [n.key for n, m in draft.mentions.items() if m.kind == "created" and n.entity == tool.entity]
     anchor = pick(draft, entity, {}, but=but, fresh=trial > 1) if _about_a_row(tool) else None
@@ -140,7 +142,7 @@ def _outside(draft: Draft, column: Column) -> bool:
     """Whether a machine's name is of something that no table of this environment holds: an ARN of a role, a link."""
     found = set(words(column.name)[:-1])
     own = {w for e in draft.spec.entities for w in words(e.singular)}
-    return not found & own and not set(words(column.name)) & {"token", "tokens", "version", "etag", "hash", "parent"}
+    return not found & own and not set(words(column.name)) & set(load("lexicon")["unmakeable"])
 
 
 def _choose_optional(choice: Choice) -> None:
@@ -151,7 +153,8 @@ def _choose_optional(choice: Choice) -> None:
     entity = draft.spec.entity(tool.entity)
     easy = [b for b in tool.bindings if _easy(draft, tool, b) and b.parameter not in choice.rows]
     if tool.operator is Operator.CREATE and not easy and not choice.values:
-        easy = [b for b in tool.bindings if b.part is Part.VALUE and b.parameter not in choice.rows]
+        easy = [b for b in tool.bindings if b.part is Part.VALUE and b.parameter not in choice.rows
+                and _sayable(column_of(draft.spec, tool, b))]
     first = [b for b in easy if tool.operator is Operator.CREATE and b.column == entity.label]
     rest = draft.shuffled([b for b in easy if b not in first])
     must = tool.operator is Operator.UPDATE and not choice.values and len(choice.rows) < 2
@@ -171,11 +174,20 @@ def _choose_optional(choice: Choice) -> None:
             wanted -= 1
 
 
+def _sayable(column: Column) -> bool:
+    return column.semantic not in (Semantic.JSON, Semantic.BASE64) and not machine_made(column)
+
+
 def _given_before(choice: Choice, column: Column) -> bool:
-    """Whether the row was made in this task and has a value there: nobody sets what they have just set."""
+    """Whether this task has made the row with a value there, or set it since: nobody sets what they have just set."""
     if choice.anchor is None or choice.anchor.get(column.name) is None:
         return False
-    made = choice.draft.mentions.get(choice.draft.name(choice.draft.spec.entity(choice.tool.entity), choice.anchor))
+    draft, entity = choice.draft, choice.draft.spec.entity(choice.tool.entity)
+    row = draft.name(entity, choice.anchor)
+    changes = (c for call in draft.calls for c in call.changes if c.table == row.entity)
+    if any(row.key in c.key.values() and column.name in (c.after or {}) for c in changes):
+        return True
+    made = draft.mentions.get(row)
     return made is not None and made.kind == "created"
 
 
@@ -187,6 +199,9 @@ def _easy(draft: Draft, tool: CompiledTool, binding: Binding) -> bool:
         return False
     if column.semantic in _HARD or column.references or machine_made(column):
         return False
+    label = draft.spec.entity(tool.entity).label
+    if column.semantic in (Semantic.WORD, Semantic.CODE) and column.name != label and not column.enum:
+        return plain_word(column)
     found = words(binding.parameter)
     return len(found) <= 3 and not set(found) & set(load("lexicon")["dull_words"])
 
@@ -202,7 +217,8 @@ def _made_up(choice: Choice, binding: Binding, column: Column) -> Any:
         starts = [c.name for c in entity.columns if {"start", "begin", "from"} & set(words(c.name))]
         moments = [m for name in starts for m in [_moment_in(anchor.get(name))] if m]
     after = moments[-1] if moments else ""
-    return new_value(Wanted(column, schema, entity, draft.spec.now, others, current, after), draft.rng)
+    said = tuple(k.value for k in draft.facts.values() if isinstance(k.value, str) and len(k.value) > 12)
+    return new_value(Wanted(column, schema, entity, draft.spec.now, others, current, after, said), draft.rng)
 
 
 def _moment_in(value: Any) -> str:

@@ -14,10 +14,11 @@ from rayscaler.toolspec import words
 
 ROW_PARTS = frozenset({Part.KEY, Part.REFERENCE, Part.FILTER, Part.VALUE})
 
-HIDDEN = frozenset({Semantic.ID, Semantic.REFERENCE, Semantic.JSON})
+HIDDEN = frozenset({Semantic.ID, Semantic.REFERENCE, Semantic.JSON, Semantic.BASE64})
 """What a person does not know, or could not say, of a row that is there."""
 
-UNSPOKEN = HIDDEN | {Semantic.TEXT, Semantic.URL, Semantic.LATITUDE, Semantic.LONGITUDE}
+UNSPOKEN = HIDDEN | {Semantic.TEXT, Semantic.URL, Semantic.LATITUDE, Semantic.LONGITUDE, Semantic.MILLISECONDS,
+                     Semantic.COLOR}
 """What nobody would use to point at a row."""
 
 
@@ -99,6 +100,8 @@ def is_person(entity: Entity) -> bool:
 def machine_made(column: Column) -> bool:
     """Whether the name says that the value is made for machines: an ARN, a token, an etag."""
     found = words(column.name)
+    while len(found) > 1 and found[-1].isdigit():
+        found = found[:-1]
     return bool(found) and found[-1] in load("lexicon")["machine_words"]
 
 
@@ -116,6 +119,34 @@ def knowable(entity: Entity, column: Column) -> bool:
 def speakable(entity: Entity, column: Column) -> bool:
     """Whether a person would point at a row by this column."""
     return knowable(entity, column) and column.semantic not in UNSPOKEN
+
+
+def pointable(entity: Entity, column: Column) -> bool:
+    """Whether a person would tell a row from its neighbours by this column: by a name, a date, a status, a price.
+
+    Not by a switch, by a code that only a program reads, by a bare word without a meaning, or by a number that counts
+    something inside.
+    """
+    if not speakable(entity, column) or column.semantic is Semantic.BOOLEAN:
+        return False
+    if column.name in (entity.label, entity.key):
+        return True
+    if column.enum:
+        return len(words(column.name)) <= 2
+    found, lexicon = words(column.name), load("lexicon")
+    if column.semantic is Semantic.CODE:
+        return bool(set(found) & set(lexicon["known_codes"])) or plain_word(column)
+    if column.semantic is Semantic.WORD:
+        return plain_word(column)
+    if column.semantic in (Semantic.INTEGER, Semantic.NUMBER, Semantic.QUANTITY, Semantic.PERCENT):
+        return len(found) <= 2 and bool(set(found) & set(lexicon["known_numbers"]))
+    return True
+
+
+def plain_word(column: Column) -> bool:
+    """Whether a word or code of this column is one that people say: a role, a category, a colour, a file's name."""
+    found = words(column.name)
+    return bool(found) and found[-1] in load("lexicon")["plain_words"]
 
 
 def known_key(entity: Entity) -> bool:

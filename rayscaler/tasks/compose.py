@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from rayscaler.canonical import digest, dumps
 from rayscaler.changes import Changes
-from rayscaler.environment import Environment
+from rayscaler.environment import Environment, Operator
 from rayscaler.errors import RayscalerError
 from rayscaler.reasons import Reason, Rejected
 from rayscaler.recipes import ComposeRecipe
@@ -18,7 +18,7 @@ from rayscaler.tasks.draft import Draft, Failed
 from rayscaler.tasks.gold import certify
 from rayscaler.tasks.intent import write_intent
 from rayscaler.tasks.split import split_of
-from rayscaler.tasks.walk import ToolGraph, next_start, sample_walk, tool_graph
+from rayscaler.tasks.walk import ToolGraph, for_machines, leads_on, next_start, sample_walk, tool_graph
 
 ATTEMPTS_PER_STATE = 4
 """Attempts that share a seeded state: making one costs as much as several attempts (80 ms for 13 tables)."""
@@ -89,10 +89,11 @@ def _fill(draft: Draft, recipe: ComposeRecipe) -> None:
     """Walk, bind, ask, prune. Raises Failed if what is left is no task of the wanted kind and length."""
     spec, random = draft.spec, draft.rng
     write = bool(random.random() < recipe.write_share) and any(t.operator.writes for t in spec.tools)
-    starts = [t.name for t in spec.tools if write or not t.operator.writes]
+    starts = draft.shuffled([t.name for t in spec.tools if write or not t.operator.writes])
     if not starts:
         raise Failed(Reason.NO_WALK, "no tool reads")
-    start = starts[int(random.integers(len(starts)))]
+    starts.sort(key=lambda name: for_machines(spec.tool(name)))
+    start = next((s for s in starts if leads_on(draft.graph, s, write=write)), starts[0])
     failures = _walk_and_bind(draft, recipe, start, write)
     ask(draft, read_only=not write)
     prune(draft)
@@ -126,6 +127,11 @@ def _walk_and_bind(draft: Draft, recipe: ComposeRecipe, start: str, write: bool)
         failures += bind_walk(draft, walk, enough=enough)
         walked += walk
         goal = next_start(graph, walked, write=write, rng=random)
+    draft.only_new = True
+    again = [c.tool for c in draft.calls if c.goal and draft.spec.tool(c.tool).operator is not Operator.LOOKUP]
+    for name in draft.shuffled(list(dict.fromkeys(again))):
+        # The same once more for another row: somebody who compares two, or has two to change.
+        failures += bind_walk(draft, [name], enough=enough)
     return failures
 
 

@@ -15,7 +15,7 @@ from rayscaler.task import ArgumentSource
 from rayscaler.tasks.columns import column_from_value
 from rayscaler.tasks.lexicon import load
 from rayscaler.tasks.walk import ToolGraph
-from rayscaler.tasks.wording import column_words, say
+from rayscaler.tasks.wording import column_words, noun, say
 from rayscaler.toolspec import snake, words
 
 Row = dict[str, Any]
@@ -61,7 +61,10 @@ class Mention(NamedTuple):
 
 
 class DraftCall(NamedTuple):
-    """One call as bound and run. A call without `goal` only looks something up."""
+    """One call as bound and run. A call without `goal` only looks something up.
+
+    key: canonical JSON of tool and arguments. shown: all JSON objects in the answer with their paths, outermost first.
+    """
 
     tool: str
     arguments: dict[str, Any]
@@ -72,6 +75,8 @@ class DraftCall(NamedTuple):
     details: dict[str, str]
     target: RowName | None
     goal: bool
+    key: str
+    shown: tuple[tuple[Path, Row], ...]
 
 
 class Question(NamedTuple):
@@ -87,7 +92,11 @@ class Question(NamedTuple):
 
 @dataclass
 class Draft:
-    """The state of one attempt. Functions of this package read it and add to it; `mark` and `back` undo."""
+    """The state of one attempt. Functions of this package read it and add to it; `mark` and `back` undo.
+
+    only_new: goals are about rows that no goal was about before. lost: why no way was found to rows of an entity,
+    by (entity, reads allowed before).
+    """
 
     spec: EnvironmentSpec
     graph: ToolGraph
@@ -99,7 +108,10 @@ class Draft:
     mentions: dict[RowName, Mention] = field(default_factory=dict)
     targets: dict[str, Any] = field(default_factory=dict)
     questions: list[Question] = field(default_factory=list)
+    only_new: bool = False
+    lost: dict[tuple[str, int], list[Failed]] = field(default_factory=dict)
     _rows: dict[str, list[Row]] = field(default_factory=dict)
+    _by_key: dict[str, dict[Any, Row]] = field(default_factory=dict)
     _reads: dict[str, CallResult] = field(default_factory=dict)
 
     def rows(self, entity: str) -> list[Row]:
@@ -119,16 +131,20 @@ class Draft:
 
     def row(self, name: RowName) -> Row | None:
         """The row called `name`, or None if it is not there (any more)."""
-        key = self.spec.entity(name.entity).key
-        return next((r for r in self.rows(name.entity) if r[key] == name.key), None)
+        if name.entity not in self._by_key:
+            key = self.spec.entity(name.entity).key
+            self._by_key[name.entity] = {r[key]: r for r in self.rows(name.entity)}
+        return self._by_key[name.entity].get(name.key)
 
     def name(self, entity: Entity, row: Row) -> RowName:
         """The name of `row`."""
         return RowName(entity.name, row[entity.key])
 
-    def refresh(self) -> None:
-        """Forget the rows read so far: the state has changed."""
-        self._rows = {}
+    def refresh(self, tables: set[str]) -> None:
+        """Forget what was read of these tables, and all answers: the state has changed."""
+        for table in sorted(tables):
+            self._rows.pop(table, None)
+            self._by_key.pop(table, None)
         self._reads = {}
 
     def spent(self, *, touched: bool = False) -> set[RowName]:
@@ -141,6 +157,10 @@ class Draft:
             if touched and tool.operator.writes:
                 found |= {*call.rows.values(), *([call.target] if call.target is not None else [])}
         return found
+
+    def used(self, entity: str) -> list[Any]:
+        """Keys of the rows that a further goal must not be about, where goals are to be about new rows."""
+        return [n.key for n in self.mentions if n.entity == entity] if self.only_new else []
 
     def mark(self) -> tuple[Any, ...]:
         """Where the draft stands, for `back`. The session is not in it: only reads lie between a mark and `back`."""
@@ -174,7 +194,7 @@ def know(
     for known in draft.facts.values():
         if known.row is not None and known.row == row and known.column.name == column.name and known.value == value:
             return known.name
-    base = "_".join([*words(entity.singular), *words(column_words(column.name, entity))])
+    base = "_".join([*words(noun(entity)), *words(column_words(column.name, entity))])
     name, count = snake(base), 1
     while name in draft.facts:
         count += 1

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from rayscaler.environment import Column, Entity, Semantic
 from rayscaler.reasons import Reason
-from rayscaler.tasks.columns import speakable
+from rayscaler.tasks.columns import pointable
 from rayscaler.tasks.draft import Draft, Failed, Mention, Path, Row, RowName, know
 
 _NAMING = (Semantic.PERSON, Semantic.TITLE, Semantic.USERNAME, Semantic.EMAIL, Semantic.COMPANY, Semantic.PHONE)
@@ -31,7 +31,7 @@ def locate(draft: Draft, name: RowName) -> Place | None:
     if row is None:
         return None
     for index, call in enumerate(draft.calls):
-        for path, found in objects(call.value):
+        for path, found in call.shown:
             if is_row(found, entity, row):
                 return Place(index, (*path, entity.key), _siblings(call.value, path, entity))
     places = (_reference(draft, index, name) for index in range(len(draft.calls)))
@@ -66,7 +66,7 @@ def _reference(draft: Draft, index: int, name: RowName) -> Place | None:
     if holder is None or row is None or target is None:
         return None
     columns = [c.name for c in holder.columns if c.references == name.entity and row.get(c.name) == name.key]
-    for path, found in objects(draft.calls[index].value):
+    for path, found in draft.calls[index].shown if columns else ():
         if not is_row(found, holder, row):
             continue
         for column in columns:
@@ -130,14 +130,16 @@ def _check_label(draft: Draft, name: RowName, place: Place) -> None:
 def telling(entity: Entity, shown: Row, siblings: tuple[Row, ...]) -> list[Column] | None:
     """The fewest columns whose values a person would say and that no sibling shares; None if there are none.
 
-    Names come first, then dates and amounts, then the rest. A row without siblings is told by its best column.
+    Names come first, then dates and amounts, then the rest; a name that another row shares is said with one of these.
+    A row without siblings is told by its best column.
     """
-    columns = [c for c in entity.columns if c.name in shown and speakable(entity, c) and _sayable(shown[c.name])]
+    columns = [c for c in entity.columns if c.name in shown and pointable(entity, c) and _sayable(shown[c.name])]
     columns.sort(key=lambda c: _rank(entity, c))
-    for size in (1, 2, 3):
-        for chosen in combinations(columns, size):
-            if not any(all(_same(c, other.get(c.name), shown[c.name]) for c in chosen) for other in siblings):
-                return list(chosen)
+    ways = [chosen for size in (1, 2, 3) for chosen in combinations(columns, size)]
+    ways.sort(key=lambda chosen: len(chosen) > 2 or chosen[0].name != entity.label)
+    for chosen in ways:
+        if not any(all(_same(c, other.get(c.name), shown[c.name]) for c in chosen) for other in siblings):
+            return list(chosen)
     return None if siblings else []
 
 

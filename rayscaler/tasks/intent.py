@@ -6,16 +6,24 @@ anywhere in it.
 
 from __future__ import annotations
 
+import re
+from collections import Counter
+
 from rayscaler.environment import Semantic
 from rayscaler.reasons import Reason
 from rayscaler.task import Fact, Intent
-from rayscaler.tasks.columns import is_person
+from rayscaler.tasks.columns import is_person, machine_made
 from rayscaler.tasks.draft import Draft, Failed, Known, RowName
 from rayscaler.tasks.lexicon import load
-from rayscaler.tasks.phrases import Speech, goal, plural
+from rayscaler.tasks.phrases import Speech, goal
+from rayscaler.tasks.wording import nouns
 
 UNSAID = 0.2
 """Chance that a new value or the name of the row is told only when asked."""
+
+
+MAX_UNSAID = 2
+"""New values at most that are kept back; more would read like a form."""
 
 
 def write_intent(draft: Draft) -> Intent:
@@ -68,8 +76,12 @@ def _self(draft: Draft) -> RowName | None:
 def _hidden(draft: Draft, used: list[Known], me: RowName | None) -> frozenset[str]:
     """Facts that are told when asked: some new values, at most one row's name; never all facts."""
     values = {f for c in draft.calls for f in c.details.values()}
+    # Of two values with one name (two new titles) none is kept back: nobody could tell which one is asked for.
+    called = Counter(re.sub(r"_\d+$", "", k.name) for k in used)
     hidden = [k.name for k in used
-              if k.name in values and k.column.semantic is not Semantic.BOOLEAN and draft.chance(UNSAID)]
+              if k.name in values and called[re.sub(r"_\d+$", "", k.name)] == 1
+              and k.column.semantic is not Semantic.BOOLEAN and not machine_made(k.column) and draft.chance(UNSAID)]
+    del hidden[MAX_UNSAID:]
     subjects = [c.target for c in draft.calls if c.goal and c.target is not None and c.target != me]
     told = [m for n in dict.fromkeys(subjects) if (m := draft.mentions.get(n)) is not None and m.kind == "facts"]
     if told and draft.chance(UNSAID / 2):
@@ -115,7 +127,7 @@ def _myself(speech: Speech, me: RowName) -> str:
         else:
             parts.append(f"My {known.words} is {known.text}.")
     if not parts:
-        parts.append(speech.pick(grammar["self_hidden"]).format(plural=plural(speech.draft.spec.entity(me.entity))))
+        parts.append(speech.pick(grammar["self_hidden"]).format(plural=nouns(speech.draft.spec.entity(me.entity))))
     return " ".join(parts)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from rayscaler.canonical import dumps
 from rayscaler.environment import Binding, CompiledTool, Entity, Operator, Part, Semantic
 from rayscaler.reasons import Reason
 from rayscaler.task import ArgumentSource
@@ -14,16 +15,19 @@ from rayscaler.tasks.columns import (
     knowable,
     machine_made,
     named_entity,
-    speakable,
+    pointable,
 )
 from rayscaler.tasks.draft import Draft, DraftCall, Failed, Mention, Row, RowName, know
-from rayscaler.tasks.finding import Place, currency_of, locate, point_at
+from rayscaler.tasks.finding import Place, currency_of, locate, objects, point_at
 from rayscaler.tasks.lexicon import load
 from rayscaler.tasks.values import Wanted, fit, new_value
 from rayscaler.toolspec import words
 
 MAX_DEPTH = 3
 """How many reads may stand before the one that finds a row."""
+
+MAX_LOST = 3
+"""Failed searches for rows of one entity after which an attempt looks for no other row of it."""
 
 _FILTERS = frozenset({Semantic.STATUS, Semantic.ENUM, Semantic.EMAIL, Semantic.PERSON, Semantic.TITLE, Semantic.CITY,
                       Semantic.USERNAME, Semantic.PHONE, Semantic.CODE, Semantic.WORD, Semantic.COMPANY,
@@ -63,6 +67,9 @@ def source_of(draft: Draft, name: RowName, depth: int = MAX_DEPTH) -> ArgumentSo
 
 def find(draft: Draft, name: RowName, depth: int) -> Place:
     """Add the reads after which an answer holds the row. Raises Failed if no tool can."""
+    lost = draft.lost.setdefault((name.entity, depth), [])
+    if len(lost) >= MAX_LOST:
+        raise lost[-1]
     options = [t for t in draft.spec.tools if name.entity in draft.graph.shows[t.name]]
     options = [t for t in options if not (t.operator is Operator.GET and t.entity == name.entity)]
     own = [t for t in options if t.entity == name.entity]
@@ -74,7 +81,8 @@ def find(draft: Draft, name: RowName, depth: int) -> Place:
         except Failed as error:
             draft.back(mark)
             failures.append(error)
-    raise failures[min(1, len(failures) - 1)]
+    lost.append(failures[min(1, len(failures) - 1)])
+    raise lost[-1]
 
 
 def look_up(draft: Draft, tool: CompiledTool, name: RowName, depth: int, *, goal: bool) -> Place:
@@ -108,16 +116,18 @@ def run(
     """Execute a bound call and add it to the draft. Raises Failed if it fails, repeats a call, or is one too many."""
     if len(draft.calls) >= draft.max_calls:
         raise Failed(Reason.NO_WALK, f"{tool.name}: more than {draft.max_calls} calls")
-    if any(c.tool == tool.name and c.arguments == arguments for c in draft.calls):
+    key = dumps([tool.name, arguments])
+    if any(c.key == key for c in draft.calls):
         raise Failed(Reason.NO_WALK, f"{tool.name}: the same call again")
     result = draft.call(tool, arguments)
     if result.error is not None:
         raise Failed(Reason.GOLD_FAILED, f"{tool.name}: {result.error.kind.value}: {result.error.message}")
-    draft.calls.append(
-        DraftCall(tool.name, arguments, sources, result.value, result.changes, rows, details, target, goal)
-    )
+    draft.calls.append(DraftCall(
+        tool.name, arguments, sources, result.value, result.changes, rows, details, target, goal, key,
+        tuple(objects(result.value)),
+    ))
     if result.changes:
-        draft.refresh()
+        draft.refresh({c.table for c in result.changes})
 
 
 def fixed(draft: Draft, tool: CompiledTool, binding: Binding) -> tuple[Any, ArgumentSource]:
@@ -186,7 +196,7 @@ def _worth(read: _Read, binding: Binding) -> bool:
             return held or named in draft.graph.findable
         return draft.chance(0.9 if held else 0.6) if held or named in draft.graph.findable else False
     column = column_of(draft.spec, tool, binding)
-    return column.semantic in _FILTERS and speakable(entity, column) and not arguments and draft.chance(0.35)
+    return column.semantic in _FILTERS and pointable(entity, column) and not arguments and draft.chance(0.35)
 
 
 def _argue(read: _Read, binding: Binding) -> None:
@@ -199,7 +209,7 @@ def _argue(read: _Read, binding: Binding) -> None:
         return
     if binding.part is Part.QUERY:
         column = next((c for c in entity.columns if c.name == entity.label and isinstance(row.get(c.name), str)), None)
-        text = [c for c in entity.columns if c.semantic in _FILTERS and speakable(entity, c) and not c.enum]
+        text = [c for c in entity.columns if c.semantic in _FILTERS and pointable(entity, c) and not c.enum]
         column = column or next((c for c in text if isinstance(row.get(c.name), str)), None)
     else:
         column = column_of(draft.spec, tool, binding)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from rayscaler.environment import CompiledTool, Entity, Operator, Semantic
-from rayscaler.tasks.draft import Draft, DraftCall, Known, Question, RowName
+from rayscaler.reasons import Reason
+from rayscaler.tasks.draft import Draft, DraftCall, Failed, Known, Question, RowName
 from rayscaler.tasks.lexicon import load
-from rayscaler.tasks.wording import noun, quoted
+from rayscaler.tasks.wording import noun, nouns, quoted
 from rayscaler.toolspec import words
 
 _BARE = frozenset({Semantic.PERSON, Semantic.FIRST_NAME, Semantic.LAST_NAME, Semantic.USERNAME, Semantic.EMAIL,
@@ -79,10 +80,13 @@ def _described(speech: Speech, name: RowName, entity: Entity, *, parent: bool = 
     around = "".join(_around(speech, p) for p in mention.parents) if parent else ""
     owner = "my" if _mine(speech, name, mention.parents) else "the"
     if any(f.name in speech.hidden for f in facts):
-        return f"one of {owner} {plural(entity)}{around} {speech.pick(load('grammar')['which'])}"
-    adjectives = [f.text for f in facts if f.column.semantic is Semantic.STATUS]
-    rest = [f for f in facts if f.column.semantic is not Semantic.STATUS]
+        return f"one of {owner} {nouns(entity)}{around} {speech.pick(load('grammar')['which'])}"
+    plain = [f for f in facts if f.column.semantic is Semantic.STATUS and f.words in ("status", "state")]
+    adjectives = [f.text for f in plain]
+    rest = [f for f in facts if f not in plain]
     head = " ".join([owner, *adjectives, noun(entity)])
+    if mention.facts and all(f.column.name == entity.key for f in rest) and rest:
+        return f"{head} {rest[0].text}{around}"
     named = ("name", "title", "username", "full name", "display name")
     naming = next((f for f in rest if f.column.name == entity.label or f.words in named), None)
     if naming is not None:
@@ -90,16 +94,25 @@ def _described(speech: Speech, name: RowName, entity: Entity, *, parent: bool = 
         joint = speech.pick([" ", " ", " ", " called ", " named "]) if quoted("x", naming.column) != "x" else " "
         head = f"{head}{joint}{quoted(naming.text, naming.column)}"
     if naming is not None and rest:
-        head = f"{head} ({', '.join(f'{f.words}: {f.text}' for f in rest)})"
-        rest = []
+        head, rest = f"{head} ({_the_one(rest)})", []
     tails = load("grammar")["tails"]
     special = [str(tails[f.words]).format(text=quoted(f.text, f.column)) for f in rest if f.words in tails]
     special += [f"{f.words[:-2]}on {f.text}" for f in rest if f.words.endswith((" at", " on")) and f.words not in tails]
     rest = [f for f in rest if f.words not in tails and not f.words.endswith((" at", " on"))]
     tail = " and ".join(f"{f.words} {quoted(f.text, f.column)}" for f in rest)
     if not facts and not around and owner == "the":
+        if len(speech.draft.rows(entity.name)) > 1:
+            raise Failed(Reason.AMBIGUOUS, f"{entity.singular}: nothing is said about which one is meant")
         head = f"the only {noun(entity)}"
     return f"{' '.join([head, *special])}{f' with {tail}' if tail else ''}{around}"
+
+
+def _the_one(facts: list[Known]) -> str:
+    """What tells a row from another one of the same name: `the one due on 3 March 2026`."""
+    tails = load("grammar")["tails"]
+    if len(facts) == 1 and facts[0].words in tails:
+        return "the one " + str(tails[facts[0].words]).format(text=quoted(facts[0].text, facts[0].column))
+    return ", ".join(f"{f.words}: {f.text}" for f in facts)
 
 
 def _mine(speech: Speech, name: RowName, parents: tuple[RowName, ...]) -> bool:
@@ -120,11 +133,6 @@ def _around(speech: Speech, parent: RowName) -> str:
     return f" {'in' if inside else 'of'} {point(speech, parent)}"
 
 
-def plural(entity: Entity) -> str:
-    """The plural noun of an entity in words."""
-    return " ".join(words(entity.name)) or entity.name
-
-
 def _question(speech: Speech, call: DraftCall, questions: list[Question]) -> str:
     grammar = load("grammar")
     what = " and ".join(dict.fromkeys(f"the {q.words}" for q in questions))
@@ -132,6 +140,9 @@ def _question(speech: Speech, call: DraftCall, questions: list[Question]) -> str
     if target is not None and target == speech.me:
         mine = what.replace("the ", "my ")
         return speech.pick(grammar["ask_self"]).format(what=mine)
+    if target is None and call.rows:
+        whose = _joined([point(speech, r) for r in dict.fromkeys(call.rows.values())])
+        return speech.pick(grammar["ask"]).format(what=what, target=whose)
     if target is None:
         details = _with(speech, call)
         return speech.pick(grammar["ask_lookup"]).format(what=what) + (f" {details}" if details else "")
@@ -206,6 +217,9 @@ def _update(speech: Speech, call: DraftCall) -> str:
     changed = _row_changes(speech, call, rows)
     hidden = [f"the {f.words}" for f in speech.known(tuple(call.details.values())) if f.name in speech.hidden]
     parts = [*fact_parts, *changed]
+    moves = "move" in words(call.tool) and not fact_parts and not hidden
+    if moves and len(changed) == 1:
+        return f"move {target} to {changed[0].split(' to ', 1)[1]}"
     if not parts:
         return f"change {_joined(hidden)} of {target}" if hidden else f"update {target}"
     if len(parts) == 1 and not hidden:
@@ -246,8 +260,11 @@ def _act(speech: Speech, call: DraftCall, tool: CompiledTool) -> str:
     own = noun(speech.draft.spec.entity(tool.entity))
     phrase = point(speech, target) if target is not None else f"the {own}"
     if target is not None and target.entity != tool.entity:
-        many = plural(speech.draft.spec.entity(tool.entity)) if tool.operator is Operator.DELETE else own
+        many = nouns(speech.draft.spec.entity(tool.entity)) if tool.operator is Operator.DELETE else own
         phrase = f"the {many} of {phrase}"
+    part = _part(speech, call, tool)
+    if part:
+        phrase = f"the {part} of {phrase}"
     verb = _verb(tool, "delete" if tool.operator is Operator.DELETE else "")
     if verb == "delete":
         verb = speech.pick(load("grammar")["delete"])
@@ -257,6 +274,18 @@ def _act(speech: Speech, call: DraftCall, tool: CompiledTool) -> str:
     verb = verb or _own_verb(tool)
     tail = _joined([_detail(f) for f in details]) if details else ""
     return f"{verb} {phrase}{f', with {tail}' if tail else ''}"
+
+
+def _part(speech: Speech, call: DraftCall, tool: CompiledTool) -> str:
+    """The part of its row that a tool takes away by its name: the contact photo of a person who stays."""
+    if tool.operator is not Operator.DELETE or any(c.op == "delete" for c in call.changes):
+        return ""
+    found, verbs = words(tool.name), load("grammar")["verbs"]
+    at = next((i for i, word in enumerate(found) if word in verbs), None)
+    entity = speech.draft.spec.entity(tool.entity)
+    rest = found[at + 1:] if at is not None else []
+    own = {*words(entity.singular), *words(entity.name)}
+    return " ".join(rest) if rest and rest[-1] not in own else ""
 
 
 def _relate(speech: Speech, call: DraftCall, tool: CompiledTool) -> str:

@@ -12,7 +12,7 @@ from mimesis import Generic, Locale
 from numpy.random import Generator
 
 from rayscaler.environment import Column, Entity, Semantic
-from rayscaler.tasks.columns import column_from_schema, machine_made
+from rayscaler.tasks.columns import column_from_schema, machine_made, plain_word
 from rayscaler.tasks.lexicon import load
 from rayscaler.toolspec import words
 
@@ -21,7 +21,8 @@ class Wanted(NamedTuple):
     """What a new value is for.
 
     others: values that the column already holds (a new title is none of them). current: the row's value now, which the
-    new one must not equal. after: an earlier moment of the same call, which an end must follow.
+    new one must not equal. after: an earlier moment of the same call, which an end must follow. said: longer texts of
+    the same task, none of which is said again if it can be helped.
     """
 
     column: Column
@@ -31,12 +32,15 @@ class Wanted(NamedTuple):
     others: tuple[Any, ...] = ()
     current: Any = None
     after: str = ""
+    said: tuple[str, ...] = ()
 
 
 def new_value(wanted: Wanted, rng: Generator) -> Any:
     """A value for `wanted`, or None if nothing simple fits (an object, a pattern that no plain value meets)."""
-    for _ in range(8):
+    for trial in range(8):
         value = fit(_draw(wanted, rng), wanted.schema)
+        if isinstance(value, str) and value in wanted.said and trial < 6:
+            continue
         if value is not None and value != wanted.current and _allowed(value, wanted.schema):
             if wanted.column.unique and value in wanted.others:
                 continue
@@ -54,8 +58,12 @@ def _draw(wanted: Wanted, rng: Generator) -> Any:
         return None
     if column.semantic is Semantic.JSON or schema.get("type") in ("array", "object"):
         return _json(wanted, rng)
-    if column.semantic in (Semantic.DATE, Semantic.DATETIME, Semantic.TIME):
+    if column.semantic in (Semantic.DATE, Semantic.DATETIME, Semantic.TIME, Semantic.MILLISECONDS):
         return _moment(wanted, rng)
+    if column.semantic is Semantic.COLOR:
+        return load("lexicon")["colors"][int(rng.integers(len(load("lexicon")["colors"])))]
+    if column.semantic is Semantic.BASE64:
+        return None
     number = _number(wanted, rng)
     return _text(wanted, rng) if number is None else number
 
@@ -83,7 +91,7 @@ def _json(wanted: Wanted, rng: Generator) -> Any:
 
 
 def _object(wanted: Wanted, schema: dict[str, Any], rng: Generator) -> Any:
-    """An object with its required members if they are plain, else with the member by which a person would say it."""
+    """An object with its only required member if that is plain, or with the member by which a person would say it."""
     members = schema.get("properties") or {}
     names = list(schema.get("required") or ())
     if not names:
@@ -91,16 +99,29 @@ def _object(wanted: Wanted, schema: dict[str, Any], rng: Generator) -> Any:
     made: dict[str, Any] = {}
     for name in names:
         inner = members.get(name) or {}
-        if len(names) > 3 or inner.get("type") not in ("string", "integer", "number", "boolean"):
+        if len(names) > 1 or inner.get("type") not in ("string", "integer", "number", "boolean"):
             return None
-        column = column_from_schema(name, inner)
-        if machine_made(column):
-            return None
+        column = _member(column_from_schema(name, inner))
         if name in ("dateTime", "date"):
             kind = Semantic.DATETIME if name == "dateTime" else Semantic.DATE
             column = column.model_copy(update={"semantic": kind, "name": wanted.column.name})
+        if machine_made(column) or column.semantic is Semantic.TEXT:
+            return None  # a sentence as one member of an object is nothing that a person would say
         made[name] = new_value(wanted._replace(column=column, schema=inner, others=(), current=None), rng)
     return made if made and None not in made.values() else None
+
+
+def _member(column: Column) -> Column:
+    """A member of an object, as what its name says that it holds: an email, a name, a city."""
+    last = words(column.name)[-1:]
+    kinds = {"email": Semantic.EMAIL, "address": Semantic.EMAIL, "mail": Semantic.EMAIL, "phone": Semantic.PHONE,
+             "name": Semantic.TITLE, "title": Semantic.TITLE, "city": Semantic.CITY}
+    if column.semantic is not Semantic.TEXT or not last:
+        return column
+    kind = kinds.get(last[0], Semantic.PHONE if words(column.name) == ["phone", "number"] else Semantic.TEXT)
+    if last == ["address"] and "email" not in words(column.name):
+        kind = Semantic.TEXT
+    return column.model_copy(update={"semantic": kind})
 
 
 def _moment(wanted: Wanted, rng: Generator) -> Any:
@@ -113,6 +134,9 @@ def _moment(wanted: Wanted, rng: Generator) -> Any:
         dated = wanted.column.semantic is Semantic.DATE
         later = int(rng.integers(1, 5))
         at = start + (timedelta(days=later) if dated else timedelta(minutes=30 * later))
+    if wanted.column.semantic is Semantic.MILLISECONDS:
+        since = int(at.timestamp()) * 1000
+        return since if wanted.schema.get("type") in ("integer", "number") else str(since)
     if wanted.schema.get("type") in ("integer", "number"):
         return int(at.timestamp())
     if wanted.column.semantic is Semantic.TIME:
@@ -159,7 +183,10 @@ def _text(wanted: Wanted, rng: Generator) -> str | None:
         return _fake(Semantic.EMAIL if "email" in words(column.name) else Semantic.PERSON, rng)
     if "password" in words(column.name):
         return f"{str(lexicon['words_new'][int(rng.integers(20))]).capitalize()}-{int(rng.integers(1000, 9999))}"
-    if column.semantic is Semantic.WORD and not _is_label(wanted):
+    if column.semantic in (Semantic.WORD, Semantic.CODE) and machine_made(column):
+        return _outside(words(column.name), rng)
+    worded = column.semantic is Semantic.WORD or (column.semantic is Semantic.CODE and plain_word(column))
+    if worded and not _is_label(wanted):
         used = sorted({v for v in wanted.others if isinstance(v, str) and 0 < len(v) < 40 and v != wanted.current})
         if used:
             return used[int(rng.integers(len(used)))]

@@ -94,6 +94,28 @@ def sample_walk(
     return walk[before:]
 
 
+def for_machines(tool: CompiledTool) -> bool:
+    """Whether programs call the tool rather than people ask for what it does: it watches, exports, hands out tokens."""
+    return bool(set(words(tool.name)) & set(load("lexicon")["machine_tools"]))
+
+
+def leads_on(graph: ToolGraph, start: str, *, write: bool) -> bool:
+    """Whether a walk may begin with `start`; with `write`, whether one then comes to a tool that writes."""
+    walk = _reach(graph, start, [], write)
+    if not walk or not write or graph.spec.tool(start).operator.writes:
+        return bool(walk)
+    seen, queue = {start}, [start]
+    while queue:
+        for link in graph.links.get(queue.pop(), ()):
+            if link.dst in seen or not _reach(graph, link.dst, walk, write):
+                continue
+            if graph.spec.tool(link.dst).operator.writes:
+                return True
+            seen.add(link.dst)
+            queue.append(link.dst)
+    return False
+
+
 def next_start(graph: ToolGraph, after: Sequence[str], *, write: bool, rng: Generator) -> str | None:
     """Another goal of the same task: a tool to which the walks so far lead on, else any other; None if none is left."""
     options = [link.dst for link in next((found for found in _onward(graph, list(after), write) if found), [])]
@@ -148,8 +170,8 @@ def _weight(graph: ToolGraph, link: Link, walk: list[str], write: bool) -> float
         weight *= 0.15 if not tool.operator.writes else 0.6
     if any((t.operator, t.entity) == (tool.operator, tool.entity) for t in before):
         weight *= 0.15
-    if set(words(tool.name)) & set(load("lexicon")["machine_tools"]):
-        weight *= 0.1
+    if for_machines(tool):
+        weight *= 0.02
     if write and tool.operator.writes:
         weight *= 2.0
     return weight

@@ -33,6 +33,9 @@ def say(value: Any, column: Column, *, currency: str = "") -> str:
         return _members(value)
     if isinstance(value, list):
         return _listing([say(item, column) for item in value])
+    if column.semantic is Semantic.MILLISECONDS and str(value).isdigit():
+        moment = datetime.fromtimestamp(int(value) / 1000, tz=UTC)
+        return _text(moment.strftime("%Y-%m-%dT%H:%M:%SZ"), Semantic.DATETIME)
     if isinstance(value, (int, float)):
         return _number(value, column, currency)
     return _text(_short(str(value), column), column.semantic)
@@ -59,13 +62,27 @@ def column_words(name: str, entity: Entity | None = None) -> str:
     whole = lexicon["names"].get(" ".join(found))
     if len(found) > 1 and found[-1] == "at":
         found = [*found[:-1], "time"]
+    if len(found) > 2 and found[-2:] == ["date", "time"]:
+        found = found[:-1]
+        whole = lexicon["names"].get(" ".join(found))
     said = whole or " ".join(str(lexicon["words"].get(w, w)) for w in found) or name
     return re.sub(r"\b([a-z]) (\d+)\b", lambda m: f"{m[1].upper()}{m[2]}", said)
 
 
 def noun(entity: Entity) -> str:
     """The singular of an entity in words: `order_item` -> order item."""
-    return " ".join(words(entity.singular)) or entity.singular
+    found = " ".join(words(entity.singular)) or entity.singular
+    return str(load("lexicon")["nouns"].get(found, found))
+
+
+def nouns(entity: Entity) -> str:
+    """The plural of `noun`."""
+    said = noun(entity)
+    if said == " ".join(words(entity.singular)):
+        return " ".join(words(entity.name)) or entity.name
+    if said.endswith(("s", "x", "ch", "sh")):
+        return f"{said}es"
+    return f"{said[:-1]}ies" if said.endswith("y") and said[-2] not in "aeiou" else f"{said}s"
 
 
 def clock(hour: int, minute: int, second: int = 0) -> str:

@@ -194,3 +194,28 @@ def test_the_system_prompt_is_the_policy_and_no_two_users_speak_in_a_row():
     found = play(task_named("address"), shop(), PERFECT, trial=0, seed=1)
     assert found.messages[0].content == shop().spec.policy
     assert all(a.role != b.role or a.role == "tool" for a, b in pairwise(found.messages))
+
+
+def test_the_report_names_the_row_that_was_changed_by_the_label_in_an_earlier_answer():
+    task = task_named("address")
+    found = play(task, shop(), PERFECT, trial=0, seed=1)
+    names = [row["name"] for call in task.gold for row in _rows(call.value) if "street" in row]
+    assert names
+    assert names[0] in found.messages[-2].content
+
+
+def _rows(value):
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return [*([value] if isinstance(value, dict) and "name" in value else []), *(r for v in inner for r in _rows(v))]
+
+
+def test_the_agent_says_no_value_that_it_has_neither_heard_nor_seen():
+    for task in shop_tasks():
+        unsaid = [f for f in task.intent.facts if not f.said and len(f.text) > 3]
+        for trial in range(6):
+            heard = ""
+            for message in play(task, shop(), PERFECT, trial=trial, seed=3).messages[1:]:
+                if message.role == "assistant":
+                    assert all(f.text in heard for f in unsaid if f.text in message.content)
+                else:
+                    heard += message.content

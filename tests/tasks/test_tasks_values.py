@@ -18,7 +18,7 @@ TYPES = {
     Semantic.BOOLEAN: "boolean", Semantic.INTEGER: "integer", Semantic.QUANTITY: "integer", Semantic.NUMBER: "number",
     Semantic.MONEY: "number", Semantic.PERCENT: "number", Semantic.LATITUDE: "number", Semantic.LONGITUDE: "number",
 }
-PLAIN = sorted(set(Semantic) - {Semantic.JSON, Semantic.REFERENCE, Semantic.STATUS, Semantic.ENUM})
+PLAIN = sorted(set(Semantic) - {Semantic.JSON, Semantic.REFERENCE, Semantic.STATUS, Semantic.ENUM, Semantic.BASE64})
 
 
 def wanted(name: str, semantic: Semantic, schema: dict[str, Any], **more: Any) -> Wanted:
@@ -67,3 +67,18 @@ def test_same_seed_same_value():
     assert [new_value(ask, np.random.default_rng(5)) for _ in range(3)] == [
         new_value(ask, np.random.default_rng(5)) for _ in range(3)
     ]
+
+
+def test_an_object_with_a_sentence_or_several_members_inside_is_not_made_up():
+    scope = {"type": "object", "required": ["value"], "properties": {"value": {"type": "string"}}}
+    source = {"type": "object", "required": ["name", "email"],
+              "properties": {"name": {"type": "string"}, "email": {"type": "string"}}}
+    for schema in (scope, source):
+        assert new_value(wanted("scope", Semantic.JSON, schema), np.random.default_rng(1)) is None
+
+
+def test_a_text_of_the_same_task_is_not_said_again():
+    notes = wanted("notes", Semantic.TEXT, {"type": "string"})
+    first = new_value(notes, np.random.default_rng(4))
+    again = new_value(notes._replace(said=(first,)), np.random.default_rng(4))
+    assert again != first

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from rayscaler.environment import Column, Semantic
-from rayscaler.tasks.wording import clock, column_words, quoted, say
+from rayscaler.environment import Column, Entity, Semantic
+from rayscaler.tasks.columns import pointable
+from rayscaler.tasks.wording import clock, column_words, noun, nouns, quoted, say
 from shop import ORDER_ITEMS, ORDERS
 
 
@@ -82,3 +83,26 @@ def test_an_object_is_said_by_its_members():
     start = Column(name="start", type="TEXT", semantic=Semantic.JSON)
     assert say({"dateTime": "2026-03-15T15:00:00Z"}, start) == "15 March 2026 at 3 pm"
     assert say({"name": "Anna", "email": "anna@example.org"}, start) == "name Anna and email anna@example.org"
+
+
+def test_nobody_points_at_a_row_by_a_machine_s_code_a_switch_or_a_count_but_by_what_they_have_on_paper():
+    def column(name: str, semantic: Semantic, type_: str = "TEXT") -> Column:
+        return Column(name=name, type=type_, semantic=semantic)
+
+    columns = [column("orderNumber", Semantic.CODE), column("raw", Semantic.CODE), column("pkcs7", Semantic.WORD),
+               column("role", Semantic.CODE), column("sizeEstimate", Semantic.INTEGER, "INTEGER"),
+               column("hidden", Semantic.BOOLEAN, "INTEGER"), column("dueDate", Semantic.DATE)]
+    key = Column(name="id", type="TEXT", semantic=Semantic.ID, generated=True)
+    entity = Entity(name="invoices", singular="invoice", key="id", label=None, columns=(key, *columns))
+    assert [c.name for c in entity.columns if pointable(entity, c)] == ["orderNumber", "role", "dueDate"]
+
+
+def test_entities_are_called_what_people_call_them():
+    def entity(name: str, singular: str) -> Entity:
+        key = Column(name="id", type="TEXT", semantic=Semantic.ID, generated=True)
+        return Entity(name=name, singular=singular, key="id", label=None, columns=(key,))
+
+    assert noun(entity("acl_rules", "acl_rule")) == "access rule"
+    assert nouns(entity("acl_rules", "acl_rule")) == "access rules"
+    assert nouns(entity("tasklists", "tasklist")) == "task lists"
+    assert nouns(entity("order_items", "order_item")) == "order items"

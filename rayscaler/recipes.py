@@ -24,11 +24,13 @@ class Recipe(BaseModel):
 class Source(Recipe):
     """One place that specifications come from: a path, or an installed pip package that carries them."""
 
-    path: str | None = Field(None, description="A file, a directory or a glob, relative to the configuration file.")
+    path: str | None = Field(None, description="A file, a directory, a glob or an archive (.tar.gz, .tgz, .tar, .zip), "
+                             "relative to the configuration file. Archives inside a directory or glob are opened too.")
     package: Literal["botocore", "google-api-python-client"] | None = None
     name: str = Field("", description="Label of the source in `tools.source`; the package or folder name if empty.")
     apis: tuple[str, ...] = Field((), description="Globs over API names (`calendar`, `connect*`); empty takes all.")
     operations: tuple[str, ...] = Field((), description="Globs over operation names; empty takes all.")
+    exclude: tuple[str, ...] = Field((), description="Globs over file and archive names (`bfcl-*`) to leave out.")
     license: str = Field("", description="Licence of the specifications where the files do not say.")
 
     @model_validator(mode="after")
@@ -72,7 +74,7 @@ class ConnectRecipe(Recipe):
 
     tau: float = Field(0.6, gt=-1, lt=1, description="Cosine above which tools are joined. The paper has no value.")
     k: int = Field(15, ge=1, description="Nearest tools kept per tool. Ours.")
-    block: int = Field(2048, ge=16, description="Side of a tile in rows; part of the layout of the files.")
+    block: int = Field(8192, ge=16, description="Side of a tile in rows; part of the layout of the files, no more.")
 
 
 class PartitionRecipe(Recipe):
@@ -85,6 +87,9 @@ class PartitionRecipe(Recipe):
     max_tools: int = Field(60, ge=2, description="Larger communities are split again inside. Ours.")
     split: float = Field(0.55, ge=0, le=1, description="A community is cut again if its own best cut is cleaner than "
                          "this: its modularity as a share of the largest possible. Ours; 1 never does.")
+    join_below: int = Field(10, ge=0, description="Smaller domains join the nearest one of the same API: three tools "
+                            "around one noun are no world to act in. Ours; 0 joins none.")
+    join: float = Field(0.5, description="Cosine of the centres above which they do. Ours.")
     attach: float = Field(0.5, description="Leftover tools join the nearest domain above this cosine. Ours.")
 
 
@@ -101,6 +106,13 @@ class MaterializeRecipe(Recipe):
     min_tools: int = Field(5, ge=1, description="An environment with fewer passing tools is rejected. Ours.")
     rows: int = Field(12, ge=1, description="Rows per table in a seeded state. Ours.")
     max_columns: int = Field(16, ge=3, description="Columns kept per table, the most used first. Ours.")
+    max_depth: int = Field(2, ge=0, description="Levels of nested objects told below a parameter. Ours: no agent fills "
+                           "deeper ones, and no column keeps them.")
+    max_properties: int = Field(8, ge=1, description="Properties told of a nested object, required ones first. Ours.")
+    max_description: int = Field(100, ge=20, description="Characters of a parameter's description, in whole sentences; "
+                                 "a property inside has half, a tool twice as many. Ours: one line of text.")
+    max_parameters: int = Field(1800, ge=200, description="Bytes of a tool's parameters; above, detail after detail is "
+                                "left out. Ours: the usual tool has 500, and 20 of this size fill an 8k prompt.")
     certificate_samples: int = Field(3, ge=1, description="Argument samples per tool in the certificate. Ours.")
 
 
@@ -109,8 +121,8 @@ class ComposeRecipe(Recipe):
 
     tasks: int = Field(12, ge=1, description="Tasks wanted per environment. Ours.")
     attempts: int = Field(40, ge=1, description="Walks tried per environment. Ours.")
-    min_calls: int = Field(2, ge=1, description="Shortest gold run. Ours.")
-    max_calls: int = Field(6, ge=1, description="Longest gold run. Ours.")
+    min_calls: int = Field(3, ge=1, description="Shortest gold run. Ours.")
+    max_calls: int = Field(7, ge=1, description="Longest gold run. Ours.")
     write_share: float = Field(0.7, ge=0, le=1, description="Share of walks that must write. Ours.")
     heldout_domains: float = Field(0.1, ge=0, le=1, description="Share of environments held out, by hash. Ours.")
     heldout_tasks: float = Field(0.1, ge=0, le=1, description="Share of tasks held out in the others, by hash. Ours.")
@@ -140,12 +152,13 @@ class RolloutRecipe(Recipe):
 
 
 class FilterRecipe(Recipe):
-    """Trajectories -> verdicts (the paper's three filters, in its order)."""
+    """Trajectories -> verdicts (the paper's three filters, in its order, then ours)."""
 
     ngram: int = Field(10, ge=2, description="Length in words of the n-gram whose repetition is a loop. Ours.")
     max_repeats: int = Field(3, ge=1, description="How often an n-gram may occur in the agent's words. Ours.")
     exact_match: Literal["strict", "relaxed"] = Field("strict", description="Read-only tasks: gold's calls in gold's "
                                                       "order (the paper's), or extra reads and other orders allowed.")
+    answers: bool = Field(True, description="Whether the user must have been told each answer of the task. Ours.")
 
 
 class CurateRecipe(Recipe):

@@ -23,6 +23,7 @@ from rayscaler.tables import CATALOGUE
 BRIEF = {
     "tools": ("tool_id", "method", "path", "description"),
     "domains": ("domain_id", "title", "n_tools", "cohesion", "apis"),
+    "coherence": ("title", "n_tools", "inside", "outside", "api_purity", "noun_purity", "n_nouns", "n_apis", "nearest"),
     "links": ("src", "field", "dst", "parameter", "score", "rule"),
     "environments": ("environment_id", "title", "n_tools", "n_entities", "n_reads", "n_writes"),
     "tasks": ("task_id", "environment_id", "kind", "n_calls", "n_writes", "n_hops", "opening"),

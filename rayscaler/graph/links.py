@@ -11,12 +11,12 @@ Rules, best first. Each link carries the name of its rule; a language model may 
     same_name     get_customer address.postcode  -> find_shops(postcode)        no identifier, but a telling name
     other_key     list_contacts contactArn       -> get_contact(contact_id)     another identifier, where nothing fits
 
-What is not covered: values inside object parameters, values that are computed from others, links across domains.
+What is not covered: values that are computed from others, links across domains.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 from rayscaler.graph.nouns import Effect, effect, head_noun, lexicon
@@ -35,8 +35,21 @@ DEPTH_COST = 0.02
 CHANGE_COST = 0.35
 """Taken off where the producer changes a row that the caller named: its answer repeats what was known."""
 
-OTHER_API_COST = 0.1
-"""Taken off across APIs: their ids may have the same name, they are seldom the same ids."""
+OTHER_API_COST = 0.3
+"""Taken off across APIs of one vendor: their ids may have the same name, they are seldom the same ids."""
+
+OTHER_VENDOR_COST = 0.55
+"""Taken off across vendors: no id of one is an id of the other, so by default no such link is kept."""
+
+INNER_COST = 0.1
+"""Taken off where the value goes inside an object parameter."""
+
+MIRROR_COST = 0.25
+"""Taken off beside it where the producer is about something else: a body that has the shape of the producer's row, with
+everything that the row refers to, is not made by copying that row."""
+
+WORLDLY_COST = 0.1
+"""Taken off across APIs where the value means the same to everyone: an email address, a postcode."""
 
 CONTENT_COST = 0.1
 """Taken off an equal name without identifier where it is written: there it is content, which the user chooses."""
@@ -59,18 +72,43 @@ Source = tuple[float, str, Producer]
 """Score, rule and producer of one possible link."""
 
 
-def links_of(domain_id: str, tools: list[ToolSpec], recipe: LinkRecipe) -> list[dict[str, Any]]:
-    """The links of one domain as rows of LINKS: by dst, its parameters in their own order, best score first, src.
+class Candidate(NamedTuple):
+    """A link that the rules would write: does `field` of src's answer (empty: the answer) feed dst's `parameter`?"""
+
+    src: ToolSpec
+    field: str
+    dst: ToolSpec
+    parameter: str
+    score: float
+    rule: str
+
+
+Verdict = Callable[[Candidate], float]
+"""How sure a judge is of a candidate, 0 to 1. The rules' own score by default; a language model can take its place."""
+
+
+def by_rule(candidate: Candidate) -> float:
+    """The score of the rule that found the link."""
+    return candidate.score
+
+
+def links_of(
+    domain_id: str, tools: list[ToolSpec], recipe: LinkRecipe, verdict: Verdict = by_rule
+) -> list[dict[str, Any]]:
+    """The links of one domain as rows of LINKS: by dst, its parameters in their own order, best source first.
 
     No tool feeds itself; tools that delete feed nothing; boilerplate parameters take nothing. A parameter keeps its
-    `recipe.max_sources` best sources, each with its best field.
+    `recipe.max_sources` best sources, each with its best field, and takes an id from another API only where its own
+    API gives none. `verdict` scores what the rules found; below `recipe.min_score` it is dropped.
     """
     producers = _index(tools)
     rows: list[dict[str, Any]] = []
     for tool in sorted(tools, key=lambda t: t.tool_id):
         for wanted in inputs_of(tool):
-            found = _sources(tool, wanted, producers, recipe)
-            rows += [_row(domain_id, tool, wanted, source) for source in found]
+            for score, rule, producer in _sources(tool, wanted, producers, recipe):
+                candidate = Candidate(producer.tool, producer.value.place, tool, wanted.place, score, rule)
+                score = verdict(candidate)  # noqa: PLW2901 (the judge's word replaces the rule's)
+                rows += [_row(domain_id, candidate, score)] if score >= recipe.min_score else []
     return rows
 
 
@@ -94,21 +132,24 @@ def _sources(
 ) -> list[Source]:
     """The best producers for one parameter: one value per tool, at most `max_sources` tools."""
     last = wanted.attribute or wanted.text.split()[-1]
-    found = _best(_scored(tool, wanted, producers.get(last, ())), recipe)
+    found = _best(tool, wanted, _scored(tool, wanted, producers.get(last, ())), recipe)
     keys = lexicon().interchangeable_keys
     if not found and wanted.attribute in keys:
         others = [p for key in sorted(keys - {wanted.attribute}) for p in producers.get(key, ())]
-        found = _best(_scored(tool, wanted, others), recipe)
+        found = _best(tool, wanted, _scored(tool, wanted, others), recipe)
     return found
 
 
-def _best(scored: Iterable[Source], recipe: LinkRecipe) -> list[Source]:
+def _best(tool: ToolSpec, wanted: Value, scored: Iterable[Source], recipe: LinkRecipe) -> list[Source]:
     best: dict[str, Source] = {}
     for found in scored:
         tool_id = found[2].tool.tool_id
         if found[0] >= recipe.min_score and (tool_id not in best or _rank(found) < _rank(best[tool_id])):
             best[tool_id] = found
-    return sorted(best.values(), key=_rank)[: recipe.max_sources]
+    ranked = sorted(best.values(), key=_rank)
+    if any(_distance(p.tool, tool, wanted) == 0 for _, _, p in ranked):
+        ranked = [s for s in ranked if _distance(s[2].tool, tool, wanted) <= WORLDLY_COST]
+    return ranked[: recipe.max_sources]
 
 
 def _rank(found: Source) -> tuple[float, str, int, str]:
@@ -123,9 +164,20 @@ def _scored(tool: ToolSpec, wanted: Value, producers: Iterable[Producer]) -> Ite
         rule = _rule(wanted, producer)
         if rule:
             cost = DEPTH_COST * max(0, producer.value.depth - 1) + CHANGE_COST * producer.changes
-            cost += OTHER_API_COST * ((producer.tool.vendor, producer.tool.api) != (tool.vendor, tool.api))
+            cost += _distance(producer.tool, tool, wanted)
+            if "." in wanted.place:
+                cost += INNER_COST + MIRROR_COST * (rule != "same_entity")
             cost += CONTENT_COST * (rule == "same_name" and effect(tool) is not Effect.READS)
-            yield round(SCORES[rule] - cost, 4), rule, producer
+            yield max(0.0, round(SCORES[rule] - cost, 4)), rule, producer
+
+
+def _distance(src: ToolSpec, dst: ToolSpec, wanted: Value) -> float:
+    """What a link loses because its ends are of two APIs; 0 inside one."""
+    if (src.vendor, src.api) == (dst.vendor, dst.api):
+        return 0.0
+    if not wanted.attribute or wanted.attribute in lexicon().worldly_keys:
+        return WORLDLY_COST
+    return OTHER_API_COST if src.vendor == dst.vendor else OTHER_VENDOR_COST
 
 
 def _rule(wanted: Value, producer: Producer) -> str:
@@ -172,14 +224,13 @@ def _types_agree(a: str, b: str) -> bool:
     return not a or not b or a == b or (a in numbers and b in numbers)
 
 
-def _row(domain_id: str, tool: ToolSpec, wanted: Value, source: Source) -> dict[str, Any]:
-    score, rule, producer = source
+def _row(domain_id: str, found: Candidate, score: float) -> dict[str, Any]:
     return {
         "domain_id": domain_id,
-        "src": producer.tool.tool_id,
-        "field": producer.value.place,
-        "dst": tool.tool_id,
-        "parameter": wanted.place,
+        "src": found.src.tool_id,
+        "field": found.field,
+        "dst": found.dst.tool_id,
+        "parameter": found.parameter,
         "score": score,
-        "rule": rule,
+        "rule": found.rule,
     }

@@ -8,8 +8,9 @@ The word lists are data: `lexicon.yaml` beside this file.
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from typing import NamedTuple
 
@@ -42,6 +43,7 @@ class Lexicon(NamedTuple):
     key_words: frozenset[str]
     part_words: frozenset[str]
     interchangeable_keys: frozenset[str]
+    worldly_keys: frozenset[str]
     containers: frozenset[str]
     wrapper_endings: frozenset[str]
     failures: frozenset[str]
@@ -51,7 +53,10 @@ class Lexicon(NamedTuple):
     singular: dict[str, str]
     plural: dict[str, str]
     vague_nouns: frozenset[str]
+    shared_nouns: frozenset[str]
+    compounds: dict[tuple[str, str], str]
     title_noise: frozenset[str]
+    api_names: dict[str, str]
 
 
 @cache
@@ -70,6 +75,7 @@ def lexicon() -> Lexicon:
         key_words=frozenset(lists["key_words"]),
         part_words=frozenset(lists["part_words"]),
         interchangeable_keys=frozenset(lists["interchangeable_keys"]),
+        worldly_keys=frozenset(lists["worldly_keys"]),
         wrapper_endings=frozenset(lists["wrapper_endings"]),
         containers=frozenset(lists["containers"]),
         failures=frozenset(lists["failures"]),
@@ -79,7 +85,10 @@ def lexicon() -> Lexicon:
         singular=dict(lists["singular"]),
         plural={one: many for many, one in reversed(lists["singular"].items())} | dict(lists["plural"]),
         vague_nouns=frozenset(lists["vague_nouns"]),
+        shared_nouns=frozenset(lists["shared_nouns"]),
+        compounds={(a, b): one for one, (a, b) in ((k, v.split()) for k, v in lists["compounds"].items())},
         title_noise=frozenset(lists["title_noise"]),
+        api_names=dict(lists["api_names"]),
     )
 
 
@@ -103,9 +112,15 @@ def plural(text: str) -> str:
     return f"{before} {_plural_word(word)}".strip()
 
 
+@lru_cache(maxsize=2**16)   # a pool of 33,000 tools asks 3 million times for 40,000 names
 def noun_words(name: str) -> tuple[str, ...]:
-    """The words of an identifier, each in the singular: `calendarIds` -> calendar, id."""
-    return tuple(singular(word) for word in words(name))
+    """The words of an identifier, each in the singular: `calendarIds` -> calendar, id; `addOnIds` -> add-on, id."""
+    found: list[str] = []
+    compounds = lexicon().compounds
+    for word in words(name):
+        joined = compounds.get((found[-1], word)) if found else None
+        found[-1:] = [joined] if joined else [*found[-1:], singular(word)]
+    return tuple(found)
 
 
 def phrase(name: str) -> str:
@@ -202,6 +217,27 @@ def words_of_title(title: str, api: str) -> list[str]:
     told, short = ([w for w in words(text) if w not in noise and not w.isdigit()] for text in (title, api))
     awkward = len(told) > LONGEST_TITLE or any(len(word) == 1 for word in told)   # IoT has the words io, t
     return short if short and (not told or awkward) else told
+
+
+def api_words(title: str, api: str) -> str:
+    """What a person calls an API, in lower case: «Amazon WorkDocs» -> workdocs, «AWS Supply Chain» -> supply chain.
+
+    Words that the title writes as one stay one. A name that insiders use, or a title of more than three words, is
+    looked up in the lexicon, or is the API's own name.
+    """
+    lists = lexicon()
+    if api in lists.api_names:
+        return lists.api_names[api]
+    told: list[str] = []
+    for token in re.findall(r"[A-Za-z0-9]+", re.sub(r"\(.*?\)", " ", title)):
+        inner = words(token)
+        glued = len(inner) > 1 and (inner[0] in ("amazon", "aws", "google") or len(inner) > 3)
+        told += [w for w in inner if w not in lists.title_noise] if glued else [token.lower()]
+    told = [w for w in told if w not in lists.title_noise and not w.isdigit() and not re.fullmatch(r"v\d+\w*", w)]
+    if told and len(told) <= LONGEST_TITLE:
+        return " ".join(dict.fromkeys(told))
+    short = [w for w in words(api) if w not in lists.title_noise and not w.isdigit() and len(w) > 1]
+    return " ".join((short or told)[:LONGEST_TITLE])
 
 
 def _plural_word(word: str) -> str:

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rayscaler.graph.nouns import is_boilerplate, nouns_of, phrase, words_of_title
+from rayscaler.graph.nouns import is_boilerplate, lexicon, nouns_of, phrase, words_of_title
 from rayscaler.recipes import EmbedRecipe
 from rayscaler.toolspec import ToolSpec
 
@@ -27,7 +27,8 @@ class PhraseKind(StrEnum):
 
     PARAMETER = "parameter"
     BOILERPLATE = "boilerplate"
-    """A parameter that says how the call is made: `page_token`. No weight, unless averaged plainly."""
+    """A parameter that says how the call is made (`page_token`), or the noun of what every API has: the tags of a
+    resource. No weight, unless averaged plainly."""
     RESOURCE = "resource"
     """The innermost resource noun."""
     SCOPE = "scope"
@@ -52,8 +53,9 @@ def phrases_of(tool: ToolSpec) -> list[Phrase]:
     caller rejects it with `Reason.NO_TEXT`.
     """
     nouns = nouns_of(tool)
-    found = [Phrase(text, PhraseKind.SCOPE) for text in nouns[:-1]]
-    found += [Phrase(text, PhraseKind.RESOURCE) for text in nouns[-1:]]
+    shared = lexicon().shared_nouns
+    found = [Phrase(text, PhraseKind.BOILERPLATE if text in shared else PhraseKind.SCOPE) for text in nouns[:-1]]
+    found += [Phrase(text, PhraseKind.BOILERPLATE if text in shared else PhraseKind.RESOURCE) for text in nouns[-1:]]
     api = " ".join(words_of_title(tool.api_title, tool.api))
     found += [Phrase(api, PhraseKind.API)] if api else []
     for name in tool.parameters.get("properties", {}):

@@ -19,6 +19,9 @@ from rayscaler.toolspec import JsonSchema, ToolSpec, words
 MAX_DEPTH = 5
 """Nesting of an answer's schema below which values are not looked at."""
 
+MAX_INNER_DEPTH = 1
+"""Nesting below a parameter that is still looked at: `flights[].segment.number`."""
+
 ASSUMED = ""
 """Place of a value in an answer whose schema the specification does not give."""
 
@@ -43,25 +46,38 @@ class Value(NamedTuple):
 def outputs_of(tool: ToolSpec) -> list[Value]:
     """The values in a successful answer, outermost first.
 
-    Without a schema: the id that the name promises, where the format has no HTTP methods or the method is GET; other
-    operations without one answer with nothing, as do those of formats that always declare their answers.
+    Without a schema, or with that of a bare value: the id that the name promises, where the format has no HTTP methods
+    or the method is GET; other operations without one answer with nothing, as do those of formats that always declare
+    their answers.
     """
     if tool.response is None:
         silent = tool.method in ("", "GET") and tool.format not in COMPLETE_FORMATS
         return _assumed(tool) if silent and effect(tool) is not Effect.CHANGES else []
+    if _scalar(tool.response) in ("string", "integer"):
+        return _assumed(tool) if effect(tool) is not Effect.CHANGES else []
     found = _walk(tool.response, "", bare_noun(head_noun(tool)), 0)
     return list(dict.fromkeys(value for value in found if value.attribute or not is_boilerplate(value.text)))
 
 
 def inputs_of(tool: ToolSpec) -> list[Value]:
-    """The parameters that hold a scalar or a list of scalars, boilerplate left out."""
+    """The parameters that hold a scalar or a list of scalars, and those inside objects; boilerplate left out."""
     found = []
     for name, schema in tool.parameters.get("properties", {}).items():
+        if is_boilerplate(phrase(name)):
+            continue
         type_ = _scalar(schema)
-        if type_ is not None and not is_boilerplate(phrase(name)):
-            found.append(_input(tool, name, type_))
+        found += [_input(tool, name, type_)] if type_ is not None else _inner_inputs(tool, name, schema)
     routed = {(v.entity, v.attribute) for v in found if tool.locations.get(v.place) == "path"}
     return [v for v in found if not _is_own_id(tool, v, routed)]
+
+
+def _inner_inputs(tool: ToolSpec, name: str, schema: Any) -> list[Value]:
+    """What is asked for inside an object or a list of objects: `flights[].flight_number`. A body as a whole has none:
+    what it repeats of its own row is no input.
+    """
+    own = bare_noun(head_noun(tool))
+    found = [v._replace(depth=0) for v in _walk(schema, name, _owner(name, own), MAX_DEPTH - MAX_INNER_DEPTH)]
+    return [v for v in found if (v.attribute or not is_boilerplate(v.text)) and not (v.entity == own and v.attribute)]
 
 
 def _is_own_id(tool: ToolSpec, value: Value, routed: set[tuple[str, str]]) -> bool:

@@ -53,11 +53,16 @@ class Context(NamedTuple, Generic[R]):
         return payload_shards(payloads, keys)
 
     def map(
-        self, shards: list[Shard], make_work: Callable[..., Work], *arguments: Any, writes: tuple[Table, ...]
+        self, shards: list[Shard], make_work: Callable[..., Work], *arguments: Any, writes: tuple[Table, ...],
+        gpus: float = 0.0,
     ) -> None:
-        """Run the shards on Ray. `make_work(*arguments)` is built once per worker; all of it must pickle."""
+        """Run the shards on Ray. `make_work(*arguments)` is built once per worker; all of it must pickle.
+
+        gpus: how many of them each worker asks of Ray.
+        """
         targets = tuple(self.targets[table.name] for table in writes)
         names = {shard.name for shard in shards}
         for ref in targets:
             self.store.discard(ref, names)
-        run_shards(shards, Job(self.stage, self.store, make_work, arguments, targets), self.resources, self.progress)
+        job = Job(self.stage, self.store, make_work, arguments, targets, gpus)
+        run_shards(shards, job, self.resources, self.progress)

@@ -3,7 +3,8 @@
 graph-tool is no pip package. Debian's build is made for the system's Python and NumPy 1 and crashes beside NumPy 2; so
 unless it imports here, it runs in a subprocess of an interpreter that has it, isolated (`-I`, an empty environment,
 its own folder), with arrays in and out as .npy files. Other interpreters, such as conda's, are named by
-RAYSCALER_GRAPH_TOOL_PYTHON. Measured: 31.5k nodes and 189k edges in 2.0 s, modularity 0.945 (Louvain 0.947).
+RAYSCALER_GRAPH_TOOL_PYTHON. Measured: 33,299 tools and 339,430 edges cut once in 0.9 s, modularity 0.916 (Louvain
+0.922).
 
 graph-tool's modularity has no edge weights: an edge is laid 1 to `LEVELS` times, in proportion to its weight.
 """
@@ -74,7 +75,12 @@ def parallel_edges(src: np.ndarray, dst: np.ndarray, weight: np.ndarray) -> np.n
 
 
 def minimise(n: int, edges: Any, resolution: float, seed: int) -> Any:
-    """One label per node. Needs graph-tool and nothing of rayscaler: its source is what the subprocess runs."""
+    """One label per node. Needs graph-tool and nothing of rayscaler: its source is what the subprocess runs.
+
+    Greedy sweeps of the modularity state, level by level as Louvain does it: every node starts alone, and when single
+    moves gain nothing more, each group becomes a node. graph-tool's own multilevel and merge-split sweeps took
+    14.9 s for the partition of 20,000 tools; this takes 7.5 s for 60,000.
+    """
     import graph_tool
     import graph_tool.inference
     import numpy
@@ -82,19 +88,24 @@ def minimise(n: int, edges: Any, resolution: float, seed: int) -> Any:
     graph_tool.openmp_set_num_threads(1)
     graph_tool.seed_rng(seed % 2**32)
     numpy.random.seed(seed % 2**32)
-    graph = graph_tool.Graph(directed=False)
-    graph.add_vertex(n)
-    graph.add_edge_list(edges)
-    state = graph_tool.inference.ModularityState(graph)
     greedy = {"beta": numpy.inf, "entropy_args": {"gamma": resolution}}
-    quiet = 0
-    for _ in range(100):
-        # Multilevel sweeps alone stay with one community for most seeds; merge-split sweeps get them out of it.
-        change = state.multilevel_mcmc_sweep(niter=1, **greedy)[0] + state.multiflip_mcmc_sweep(niter=5, **greedy)[0]
-        quiet = quiet + 1 if change > -1e-9 else 0   # nothing was gained
-        if quiet == 3:
-            break
-    return numpy.array(state.b.fa, dtype=numpy.int64)
+    labels, before = numpy.arange(n), numpy.inf
+    while True:
+        members, place = numpy.unique(labels, return_inverse=True)
+        graph = graph_tool.Graph(directed=False)
+        graph.add_vertex(len(members))
+        graph.add_edge_list(place[edges] if len(edges) else edges)
+        state = graph_tool.inference.ModularityState(graph, b=graph.new_vp("int", numpy.arange(len(members))))
+        gained, sweeps = -numpy.inf, 0
+        while gained < -1e-4 * len(edges) and sweeps < 100:   # a sweep tries one random neighbour's group per node
+            niter = 5 if n > 2000 else 20
+            gained = state.mcmc_sweep(niter=niter, d=0, c=0, **greedy)[0]
+            sweeps += niter
+        labels = numpy.array(state.b.fa, dtype=numpy.int64)[place]
+        cost = state.entropy(gamma=resolution)
+        if before - cost <= 1e-4 * len(edges):
+            return labels
+        before = cost
 
 
 def imports_here() -> bool:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
-from rayscaler.graph.communities import Engine, partition
+from rayscaler.graph.coherence import coherence_rows
+from rayscaler.graph.communities import Engine, modularity, partition, undirected
 from rayscaler.graph.domains import build_domains
 from rayscaler.graph.louvain import louvain
 from rayscaler.recipes import PartitionRecipe
@@ -13,12 +16,13 @@ from rayscaler.runtime.graph_tool import modularity_communities
 from rayscaler.runtime.shards import Output
 from rayscaler.runtime.store import Ref, Store
 from rayscaler.stages.embed import matrix
-from rayscaler.tables import DOMAINS, EDGES, EMBEDDINGS, REJECTS, TOOLS
+from rayscaler.tables import COHERENCE, DOMAINS, EDGES, EMBEDDINGS, REJECTS, TOOLS
 from rayscaler.toolspec import ToolSpec
 
 NAME, VERSION, READS, WRITES, SEEDED, UNIT = (
-    "partition", 1, (EDGES, EMBEDDINGS, TOOLS), (DOMAINS, REJECTS), True, "tools",
+    "partition", 2, (EDGES, EMBEDDINGS, TOOLS), (DOMAINS, COHERENCE, REJECTS), True, "tools",
 )  # fmt: skip
+MADE_BY = ("igraph", "numpy", "rayscaler.graph")
 
 ENGINES: dict[str, Engine] = {"igraph": louvain, "graph-tool": modularity_communities}
 
@@ -26,7 +30,7 @@ ENGINES: dict[str, Engine] = {"igraph": louvain, "graph-tool": modularity_commun
 def run(ctx: Context[PartitionRecipe]) -> None:
     """One worker sees the whole graph: communities are a global property."""
     arguments = (ctx.recipe, ctx.seed, ctx.store, ctx.inputs)
-    ctx.map(ctx.payloads([0]), Partition, *arguments, writes=(DOMAINS, REJECTS))
+    ctx.map(ctx.payloads([0]), Partition, *arguments, writes=WRITES)
 
 
 class Partition:
@@ -37,17 +41,32 @@ class Partition:
 
     def __call__(self, _: int) -> Output:
         embeddings = self.store.read(self.inputs[EMBEDDINGS.name])
-        ids = embeddings["tool_id"].to_pylist()
+        ids = embeddings["tool_id"]
         vectors_ND = matrix(embeddings["vector"])
-        place = {tool_id: number for number, tool_id in enumerate(ids)}
-        edges = self.store.read(self.inputs[EDGES.name])
-        src, dst = (np.array([place[t] for t in edges[end].to_pylist()], np.int64) for end in ("src", "dst"))
-        engine = ENGINES[self.recipe.engine]
-        labels = partition(len(ids), src, dst, edges["similarity"].to_numpy(), self.recipe, engine, self.seed)
-        domains = build_domains(self._tools(place), labels, vectors_ND, self.recipe)
-        return Output({DOMAINS.name: domains.rows}, len(ids), domains.rejects)
+        edges = self.store.read(self.inputs[EDGES.name], ["src", "dst", "similarity"])
+        src, dst = (pc.index_in(edges[end], value_set=ids).to_numpy() for end in ("src", "dst"))
+        pairs = (src, dst, edges["similarity"].to_numpy())
+        labels = partition(len(ids), *pairs, self.recipe, ENGINES[self.recipe.engine], self.seed)
+        tools = named_tools(self.store.read(self.inputs[TOOLS.name], list(NAMING)), ids)
+        domains = build_domains(tools, labels, vectors_ND, self.recipe)
+        held = modularity(undirected(*pairs), labels_of(domains.groups, len(ids)))
+        rows = {DOMAINS.name: domains.rows, COHERENCE.name: coherence_rows(domains.coherence, domains.rows, held)}
+        return Output(rows, len(ids), domains.rejects)
 
-    def _tools(self, place: dict[str, int]) -> list[ToolSpec]:
-        """The tools that have a vector, in the order of their vectors."""
-        rows = (row for row in self.store.read(self.inputs[TOOLS.name]).to_pylist() if row["tool_id"] in place)
-        return sorted((ToolSpec.from_row(row) for row in rows), key=lambda tool: place[tool.tool_id])
+
+NAMING = ("tool_id", "name", "vendor", "api", "api_title", "method", "path", "resources", "format")
+"""The columns of `tools` that domains are named by. The schemas are 98% of the table and would be read for nothing."""
+
+
+def named_tools(tools: pa.Table, ids: pa.ChunkedArray) -> list[ToolSpec]:
+    """The tools that have a vector, in the order of their vectors, by name alone: without arguments and answers."""
+    found = tools.take(pc.index_in(ids, value_set=tools["tool_id"]))
+    return [ToolSpec(parameters={}, **row) for row in found.to_pylist()]
+
+
+def labels_of(groups: list[list[int]], n: int) -> np.ndarray:
+    """One label per tool: its group's number; each tool without a group has a label of its own."""
+    labels_N = np.arange(len(groups), len(groups) + n)
+    for number, group in enumerate(groups):
+        labels_N[group] = number
+    return labels_N

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from rayscaler.graph.links import links_of
+from rayscaler.graph.links import Candidate, links_of
 from rayscaler.graph.values import inputs_of, outputs_of
 from rayscaler.recipes import LinkRecipe
 from rayscaler.table import check_key, to_arrow
@@ -138,11 +138,43 @@ def test_a_parameter_keeps_its_best_sources_in_a_fixed_order():
     assert links_of("d", [wanted, *sources[::-1]], LinkRecipe(max_sources=3)) == rows
 
 
-def test_the_same_api_comes_before_others():
+def test_an_id_comes_from_another_api_only_where_its_own_gives_none_and_never_from_another_vendor():
     near = tool("z_list_orders", {}, obj(items=many(ORDER)), resources=("orders",))
     far = tool("a_list_orders", {}, obj(items=many(ORDER)), resources=("orders",), api="other")
-    rows = links_of("d", [near, far, tool("get_order", {"order_id": TEXT}, obj())], LinkRecipe())
-    assert [(r["src"], r["score"]) for r in rows] == [("z_list_orders", 1.0), ("a_list_orders", 0.9)]
+    wanted = tool("get_order", {"order_id": TEXT}, obj())
+    foreign = far.model_copy(update={"vendor": "rival", "tool_id": "rivals_orders"})
+    assert found(near, far, foreign, wanted) == {
+        ("z_list_orders", "items[].id", "get_order", "order_id"): ("same_entity", 1.0)}
+    assert found(far, wanted) == {("a_list_orders", "items[].id", "get_order", "order_id"): ("same_entity", 0.7)}
+    assert found(foreign, wanted) == {}
+    assert found(foreign, wanted, min_score=0.4)
+
+
+def test_what_means_the_same_to_everyone_crosses_vendors():
+    staff = tool("list_employees", {}, obj(items=many(obj(email=TEXT))), resources=("employees",), api="hr")
+    mail = tool("send_mail", {"employee_email": TEXT}, obj(), api="mail").model_copy(update={"vendor": "rival"})
+    assert found(staff, mail) == {("list_employees", "items[].email", "send_mail", "employee_email"): (
+        "same_entity", 0.9)}
+
+
+def test_an_answer_that_is_a_bare_value_is_the_id_that_the_name_promises():
+    links = found(tool("find_user_id_by_email", {"email": TEXT}, TEXT), tool("get_user", {"user_id": TEXT}))
+    assert links == {("find_user_id_by_email", "", "get_user", "user_id"): ("assumed", 0.75)}
+
+
+def test_a_verdict_has_the_last_word_on_what_the_rules_found():
+    tools = [tool("list_orders", {}, obj(items=many(ORDER))), tool("get_order", {"order_id": TEXT}, obj()),
+             tool("get_customer", {"customer_id": TEXT}, obj())]
+    asked = []
+
+    def judge(candidate: Candidate) -> float:
+        asked.append((candidate.src.name, candidate.field, candidate.parameter, candidate.rule))
+        return 0.9 if candidate.parameter == "order_id" else 0.1
+
+    rows = links_of("d", tools, LinkRecipe(), judge)
+    assert [(r["parameter"], r["score"], r["rule"]) for r in rows] == [("order_id", 0.9, "same_entity")]
+    assert sorted(asked) == [("list_orders", "items[].customerId", "customer_id", "reference"),
+                             ("list_orders", "items[].id", "order_id", "same_entity")]
 
 
 def test_values_are_read_through_combined_schemas_and_wrappers():
@@ -159,9 +191,20 @@ def test_a_schema_that_holds_itself_ends():
     assert len(outputs_of(tool("get_node", {}, node))) < 10
 
 
+def test_an_id_inside_an_object_is_fed_too_but_not_what_the_object_is_itself():
+    search = tool("search_flights", {}, many(obj(flight_number=TEXT, price=NUMBER)))
+    leg = obj(flight_number=TEXT, reservation_id=TEXT)
+    links = found(search, tool("book_reservation", {"legs": many(leg)}, obj()),
+                  tool("get_reservation", {}, obj(reservation_id=TEXT)))
+    assert links == {("search_flights", "[].flight_number", "book_reservation", "legs[].flight_number"): (
+        "same_entity", 0.9)}
+
+
 def test_content_names_identify_nothing():
     values = inputs_of(tool("find_person", {"display_name": TEXT, "person_id": TEXT, "filter": obj(a=TEXT)}))
-    assert [(v.place, v.attribute) for v in values] == [("display_name", ""), ("person_id", "id")]
+    assert [(v.place, v.attribute) for v in values] == [
+        ("display_name", ""), ("person_id", "id"), ("filter.a", ""),
+    ]  # fmt: skip
 
 
 def observed_schema(value: Any) -> dict[str, Any]:

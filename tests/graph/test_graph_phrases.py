@@ -7,8 +7,18 @@ import math
 import numpy as np
 import pytest
 
-from rayscaler.graph.nouns import Effect, effect, name_nouns, nouns_of, phrase, plural, singular, words_of_title
-from rayscaler.graph.phrases import PhraseKind, distinct_phrases, phrases_of, rarity, tool_vector
+from rayscaler.graph.nouns import (
+    Effect,
+    api_words,
+    effect,
+    name_nouns,
+    nouns_of,
+    phrase,
+    plural,
+    singular,
+    words_of_title,
+)
+from rayscaler.graph.phrases import Phrase, PhraseKind, distinct_phrases, phrases_of, rarity, tool_vector
 from rayscaler.recipes import EmbedRecipe
 from rayscaler.toolspec import ToolSpec
 
@@ -119,3 +129,31 @@ def test_no_phrases_give_no_vector():
 
 def test_phrase_joins_styles():
     assert phrase("listHTTPRoutes_v2") == "list http route v 2"
+
+
+@pytest.mark.parametrize(("name", "expected"), [
+    ("addOnAttachments", "add-on attachment"), ("getOTelEnrichment", "get otel enrichment"),
+    ("WhatsAppMessage", "whatsapp message"), ("IoTThings", "iot thing"), ("onCallShift", "on-call shift"),
+])  # fmt: skip
+def test_two_words_that_are_one_stay_together(name, expected):
+    assert phrase(name) == expected
+
+
+@pytest.mark.parametrize(("title", "api", "expected"), [
+    ("Amazon WorkDocs", "workdocs", "workdocs"), ("AWS Supply Chain", "supplychain", "supply chain"),
+    ("Amazon CloudWatch", "cloudwatch", "cloudwatch"), ("AWSKendraFrontendService", "kendra", "kendra"),
+    ("Cloud Debugger API (Deprecated)", "clouddebugger", "debugger"),
+    ("AWS Systems Manager Incident Manager Contacts", "ssm-contacts", "incident"),
+    ("Amazon Managed Something Of Very Many Words", "short-name", "short name"), ("", "shop", "shop"),
+])  # fmt: skip
+def test_an_api_is_called_what_a_person_calls_it(title, api, expected):
+    assert api_words(title, api) == expected
+
+
+def test_what_every_api_has_weighs_nothing():
+    """So that TagResource stays with its API's resources, not with the tags of all others."""
+    tagging = tool("TagResource", "resourceArn", "tags", api="invoicing")
+    assert phrases_of(tagging) == [
+        Phrase("resource", PhraseKind.BOILERPLATE), Phrase("tag", PhraseKind.BOILERPLATE),
+        Phrase("invoicing", PhraseKind.API), Phrase("resource arn", PhraseKind.PARAMETER),
+    ]  # fmt: skip

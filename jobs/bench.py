@@ -1,0 +1,24 @@
+"""Measurements that anyone can repeat: `python jobs/bench.py graph`, `… embed`, `… links`.
+
+Each prints a Markdown table, with the machine's load beside every time: a figure taken on a busy machine shows it.
+`--quick` takes seconds and shows that the benchmark runs; its figures say little.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import typer
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from benchmarks import embedding, graph, links
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, help="Measure rayscaler on this machine.")
+app.command("graph")(graph.main)
+app.command("embed")(embedding.main)
+app.command("links")(links.main)
+
+if __name__ == "__main__":
+    app()

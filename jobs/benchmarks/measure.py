@@ -1,0 +1,132 @@
+"""Clocks and scales: repeated times, the machine's sgemm rate, memory of all processes, Markdown tables."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import median
+from typing import NamedTuple
+
+import numpy as np
+
+MIB = 2**20
+
+
+class Timed(NamedTuple):
+    """Seconds of each repeat, the peak of memory in MiB, and the machine's load before each repeat."""
+
+    seconds: list[float]
+    rss_mb: float
+    loads: list[float]
+
+    @property
+    def median_s(self) -> float:
+        """The median repeat."""
+        return median(self.seconds)
+
+    def cells(self) -> list[str]:
+        """Median and all repeats, memory and load for a table."""
+        every = " ".join(f"{s:.2f}" for s in self.seconds)
+        return [f"{self.median_s:.2f}", every, f"{self.rss_mb:,.0f}", " ".join(f"{load:.1f}" for load in self.loads)]
+
+
+def joined(parts: Sequence[Timed]) -> Timed:
+    """Repeats that were taken one by one, between those of others."""
+    return Timed(
+        [s for p in parts for s in p.seconds], max(p.rss_mb for p in parts), [load for p in parts for load in p.loads]
+    )
+
+
+def timed(work: Callable[[], object]) -> Timed:
+    """One run of `work`: its time, and the peak of resident memory over this process and all its descendants."""
+    load = os.getloadavg()[0]
+    with peak_rss() as peak:
+        began = time.perf_counter()
+        work()
+        seconds = time.perf_counter() - began
+    return Timed([seconds], peak[0] / MIB, [load])
+
+
+def alone(module: str, arguments: Sequence[str], n_threads: int) -> Timed:
+    """A module of this package in a process of its own, which prints its `seconds` and `rss_mb` as JSON."""
+    load, jobs = os.getloadavg()[0], Path(__file__).resolve().parents[1]
+    environment = {**os.environ, "PYTHONPATH": str(jobs.parent), "OMP_NUM_THREADS": str(n_threads)}
+    command = [sys.executable, "-m", f"benchmarks.{module}", *arguments]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, cwd=jobs, env=environment)
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(command)} ended with {done.returncode}:\n{done.stderr[-2000:]}")
+    told = json.loads(done.stdout.splitlines()[-1])
+    return Timed([told["seconds"]], told["rss_mb"], [load])
+
+
+def sgemm_rate(n_threads: int, *, dimension: int, side: int = 2048, seconds: float = 1.5) -> float:
+    """FLOP/s of this machine's single-precision product of the shape that tiles have; the median over `seconds`."""
+    from threadpoolctl import threadpool_limits
+
+    rng = np.random.default_rng(0)
+    a_PD, b_PD = (rng.standard_normal((side, dimension), np.float32) for _ in range(2))
+    out, found = np.empty((side, side), np.float32), []
+    with threadpool_limits(n_threads, user_api="blas"):
+        np.matmul(a_PD, b_PD.T, out=out)
+        end = time.perf_counter() + seconds
+        while time.perf_counter() < end:
+            began = time.perf_counter()
+            np.matmul(a_PD, b_PD.T, out=out)
+            found.append(time.perf_counter() - began)
+    return 2 * side * side * dimension / median(found)
+
+
+def own_peak_mb() -> float:
+    """The largest resident memory of this process so far, in MiB. (`ru_maxrss` would count its parent's too.)"""
+    status = Path("/proc/self/status").read_text()
+    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM")) / 1024
+
+
+@contextmanager
+def peak_rss(every_s: float = 0.1) -> Iterator[list[float]]:
+    """The largest sum of resident memory seen, in bytes, as a list of one. Shared pages count once per process."""
+    peak, stop = [float(_rss())], threading.Event()
+
+    def watch() -> None:
+        while not stop.wait(every_s):
+            peak[0] = max(peak[0], float(_rss()))
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield peak
+    finally:
+        stop.set()
+        thread.join()
+
+
+def _rss() -> int:
+    """Resident bytes of this process and all its descendants, Ray's included."""
+    parents, pages = {}, {}
+    for folder in Path("/proc").iterdir():
+        if not folder.name.isdigit():
+            continue
+        try:
+            parents[int(folder.name)] = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+            pages[int(folder.name)] = int((folder / "statm").read_text().split()[1])
+        except (OSError, ValueError, IndexError):   # it has just ended
+            continue
+    family, grown = {os.getpid()}, True
+    while grown:
+        more = {pid for pid, parent in parents.items() if parent in family} - family
+        family |= more
+        grown = bool(more)
+    return sum(pages.get(pid, 0) for pid in family) * os.sysconf("SC_PAGE_SIZE")
+
+
+def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table for the terminal and for the documentation."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)

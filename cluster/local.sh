@@ -1,30 +1,48 @@
 #!/usr/bin/env bash
 # A Ray cluster on this machine, for `ray job submit` and for runs that join it.
 #
-#   cluster/local.sh start [logical CPUs]     the default is the cores + 2: see docs/design.md, "Ray"
+#   cluster/local.sh start [logical CPUs]     the default is the cores + 2: an actor pool on all CPUs starves its feeders
 #   cluster/local.sh status
-#   cluster/local.sh stop                     ends only the processes that `start` made, by their id
+#   cluster/local.sh stop                     ends the processes that `start` made, by their ids, and no others
 #
-# Everything listens on loopback. RAYSCALER_RAY_DIR (short: Ray's sockets have a length limit), RAYSCALER_RAY_PORT and
-# RAYSCALER_DASHBOARD_PORT move it.
+# Everything listens on loopback. RAYSCALER_RAY_DIR (short: Ray's sockets have a length limit; a folder of its own),
+# RAYSCALER_RAY_PORT and RAYSCALER_DASHBOARD_PORT move it.
 set -euo pipefail
 
 dir=${RAYSCALER_RAY_DIR:-/tmp/rayscaler-ray}
 port=${RAYSCALER_RAY_PORT:-6379}
 dashboard=${RAYSCALER_DASHBOARD_PORT:-8265}
+mark=$dir/rayscaler.pids
 export RAY_USAGE_STATS_ENABLED=0
 export RAY_AUTH_MODE=${RAY_AUTH_MODE:-disabled} # the same for head, workers, driver and command line
 
-processes() { pgrep -f -- "$dir/session_" || true; }
+# Ids that `start` wrote down and that still belong to a Ray process of this folder, and the workers below them.
+processes() {
+  local pid
+  [ -f "$mark" ] || return 0
+  while read -r pid; do
+    if grep -qF -- "$dir/session_" "/proc/$pid/cmdline" 2>/dev/null; then
+      echo "$pid"
+      pgrep -P "$pid" || true
+    fi
+  done <"$mark"
+}
 
 start() {
   if [ -n "$(processes)" ]; then
     echo "already running; see: cluster/local.sh status" >&2
     exit 1
   fi
+  if [ -e "$dir" ] && [ ! -f "$mark" ]; then
+    echo "$dir exists and was not made by this script; set RAYSCALER_RAY_DIR to a folder of its own" >&2
+    exit 1
+  fi
+  mkdir -p "$dir"
+  : >"$mark"
   ray start --head --node-ip-address=127.0.0.1 --port="$port" --num-cpus="${1:-$(($(nproc) + 2))}" \
-    --dashboard-host=127.0.0.1 --dashboard-port="$dashboard" --temp-dir="$dir" --disable-usage-stats >"$dir.log" 2>&1 ||
-    { cat "$dir.log" >&2; exit 1; }
+    --dashboard-host=127.0.0.1 --dashboard-port="$dashboard" --temp-dir="$dir" --disable-usage-stats >"$dir/start.log" 2>&1 ||
+    { cat "$dir/start.log" >&2; exit 1; }
+  pgrep -f -- "ray.*$dir/session_" >"$mark"
   cat <<TEXT
 Ray runs at 127.0.0.1:$port, its dashboard at http://127.0.0.1:$dashboard. Runs join it:
 
@@ -47,21 +65,20 @@ status() {
 }
 
 stop() {
-  local pids
-  pids=$(processes)
-  if [ -z "$pids" ]; then
+  if [ ! -f "$mark" ]; then
     echo "not running"
     return
   fi
-  # shellcheck disable=SC2086  # one word per process
-  kill $pids 2>/dev/null || true
-  for _ in $(seq 50); do
-    [ -z "$(processes)" ] && break
-    sleep 0.2
+  local pids signal
+  for signal in TERM KILL; do
+    pids=$(processes)
+    # shellcheck disable=SC2086  # one word per process
+    [ -z "$pids" ] || kill -s "$signal" $pids 2>/dev/null || true
+    for _ in $(seq 25); do
+      [ -z "$(processes)" ] && break
+      sleep 0.2
+    done
   done
-  pids=$(processes)
-  # shellcheck disable=SC2086
-  [ -z "$pids" ] || kill -9 $pids 2>/dev/null || true
   rm -rf "$dir"
   echo "stopped"
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 import sys
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,6 +19,7 @@ from rayscaler import __version__
 from rayscaler.config import Config, load_config
 from rayscaler.display.catalogue import tables_markdown
 from rayscaler.display.conversation import mask_text, task_text, trajectory_text
+from rayscaler.display.domains import domains_report
 from rayscaler.display.environment import describe, environments_table, tool_details
 from rayscaler.display.funnel import funnel_tables
 from rayscaler.display.pipeline import StageLines, plan_table, results_table
@@ -33,6 +35,9 @@ INTERRUPTED = 130
 """Exit code after Ctrl-C: 128 + SIGINT, as shells have it."""
 
 
+STOPPED = "Stopped. Tables that are whole stay whole; the same command goes on from here."
+
+
 class Commands(TyperGroup):
     """The top of the command tree: an error of ours is one panel and exit code 1, never a traceback."""
 
@@ -44,7 +49,7 @@ class Commands(TyperGroup):
             Console(stderr=True).print(Panel(Text(str(error)), title=type(error).__name__, border_style="red"))
             raise typer.Exit(1) from error
         except KeyboardInterrupt:
-            Console(stderr=True).print("Stopped. Tables that are whole stay whole; the same command goes on from here.")
+            Console(stderr=True).print(STOPPED if ctx.invoked_subcommand == "run" else "Stopped.")
             raise typer.Exit(INTERRUPTED) from None
 
 
@@ -112,14 +117,15 @@ def plan(config: ConfigPath, until: UntilOption = None, run: RunOption = None) -
 @app.command()
 def show(
     run: RunPath,
-    table: Annotated[str | None, typer.Argument(metavar="[TABLE]", help="A table, or funnel.")] = None,
+    table: Annotated[str | None, typer.Argument(metavar="[TABLE]", help="A table, funnel, or coherence.")] = None,
     key: Annotated[str | None, typer.Argument(metavar="[KEY]", help="A row's key, or a part of it.")] = None,
     *,
     limit: Annotated[int, typer.Option(min=0, help="Rows shown at most.")] = 20,
     where: Annotated[list[str] | None, typer.Option(metavar="COLUMN=VALUE", help="Only such rows.")] = None,
     columns: Annotated[str, typer.Option(metavar="A,B", help="Only these columns.")] = "",
 ) -> None:
-    """Show a run: its tables, the rows of TABLE, or the row KEY of TABLE whole. `funnel` counts the verdicts.
+    """Show a run: its tables, the rows of TABLE, or the row KEY of TABLE whole. `funnel` counts the verdicts,
+    `coherence` reports on the domains.
 
     A trajectory is shown as a conversation with its row changes, a task with its gold calls, an example with what the
     loss looks at.
@@ -129,6 +135,8 @@ def show(
         console.print(overview(opened.tables()))
     elif table == "funnel":
         console.print(funnel_tables(opened.table("verdicts").to_pylist()))
+    elif table == "coherence" and key is None and not where and not columns:
+        console.print(domains_report(opened.table("coherence").to_pylist(), opened.table("domains").to_pylist()))
     elif key is not None:
         console.print(_row(opened, table, key))
     else:
@@ -187,21 +195,18 @@ def play_environment(
 ) -> None:
     """Call an environment's tools by hand and see which rows change. Reads lines from a pipe too."""
     environment, console = open_run(run).environment(domain), Console()
-    spec, session = environment.spec, environment.start(seed)
+    spec = environment.spec
     console.print(Text.assemble((spec.title, "bold"), f", {len(spec.tools)} tools, state {seed}"))
     console.print(HELP, style="dim", markup=False, highlight=False)
     is_typed = sys.stdin.isatty()
     if is_typed:
         _complete([tool.name for tool in spec.tools])
-    while True:
-        try:
+    with closing(environment.start(seed)) as session, suppress(EOFError, Quit):
+        while True:
             line = input("> ") if is_typed else input()
             if not is_typed:
                 console.print(Text(f"> {line}", style="bold"))
             console.print(play_line(line, session, spec))
-        except (EOFError, Quit):
-            break
-    session.close()
 
 
 def _complete(names: list[str]) -> None:

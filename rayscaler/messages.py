@@ -6,7 +6,6 @@ the object that chat templates want.
 
 from __future__ import annotations
 
-import json
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -69,26 +68,3 @@ class Message(BaseModel):
             row["tool_call_id"] = self.tool_call_id
             row["name"] = self.name
         return row
-
-
-def from_openai(row: dict[str, Any]) -> Message:
-    """Read a message written by `to_openai` or by any server that speaks that form."""
-    calls = tuple(
-        ToolCall(id=c["id"], name=c["function"]["name"], arguments=_object(c["function"]["arguments"]))
-        for c in row.get("tool_calls") or ()
-    )
-    return Message(
-        role=row["role"],
-        content=row.get("content") or "",
-        reasoning=row.get("reasoning_content") or "",
-        tool_calls=calls,
-        tool_call_id=row.get("tool_call_id") or "",
-        name=row.get("name") or "",
-    )
-
-
-def _object(arguments: Any) -> dict[str, Any]:
-    value = json.loads(arguments) if isinstance(arguments, str) else arguments
-    if not isinstance(value, dict):
-        raise ValueError(f"tool arguments must be a JSON object, found {type(value).__name__}")
-    return value

@@ -9,18 +9,24 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from rayscaler import __version__
 from rayscaler.config import Config
 from rayscaler.errors import ConfigError
+from rayscaler.recipes import Recipe
 from rayscaler.record import Record, fingerprint
 from rayscaler.runtime.cluster import connected, warn_of_local_disk
 from rayscaler.runtime.context import Context
+from rayscaler.runtime.makers import folder_digest, makers
 from rayscaler.runtime.store import Ref, Store
 from rayscaler.stages import ingest
 from rayscaler.stages.order import STAGES, Stage
 from rayscaler.table import check_key
+
+FOLDERS = ("model", "tokenizer")
+"""Keys of recipes that may name a local folder."""
 
 log = logging.getLogger(__name__)
 
@@ -79,17 +85,28 @@ def steps(config: Config) -> list[Step]:
     found: dict[str, Ref] = {}
     planned = []
     for stage in STAGES:
-        recipe = getattr(config.recipes, stage.NAME).identity()
+        recipe = _identity(getattr(config.recipes, stage.NAME))
         inputs = {table.name: found[table.name] for table in stage.READS}
         marks = {name: ref.fingerprint for name, ref in inputs.items()}
         if not stage.READS:
             marks = {"files": ingest.content_of(config.recipes.ingest, config.base)}
+        marks |= makers(stage.MADE_BY)
+        if "torch" in stage.MADE_BY:  # a GPU rounds otherwise than a CPU
+            marks["device"] = "cuda" if config.resources.worker_gpus else "cpu"
         seed = config.seed if stage.SEEDED else 0
         name = fingerprint(stage=stage.NAME, stage_version=stage.VERSION, recipe=recipe, seed=seed, inputs=marks)
         targets = {table.name: Ref(table, name) for table in stage.WRITES}
         found.update(targets)
         planned.append(Step(stage, name, recipe, inputs, targets, marks))
     return planned
+
+
+def _identity(recipe: Recipe) -> dict[str, Any]:
+    """The recipe for the fingerprint: a model or tokenizer that is a folder here stands by the content of its files."""
+    return {
+        key: folder_digest(Path(value)) if key in FOLDERS and Path(value).is_dir() else value
+        for key, value in recipe.identity().items()
+    }
 
 
 def up_to(planned: list[Step], until: str | None) -> list[Step]:
@@ -124,7 +141,12 @@ def run(
     store, tell = Store(run), listener or (lambda _: None)
     every = steps(config)
     planned = up_to(every, until)
-    _describe(store, config, every)
+    with store.exclusive():
+        _describe(store, config, every)
+        return _run_steps(store, config, planned, tell)
+
+
+def _run_steps(store: Store, config: Config, planned: list[Step], tell: Listener) -> list[StageResult]:
     results = []
     first = next((i for i, step in enumerate(planned) if not _records(store, step)), len(planned))
     for step in planned[:first]:

@@ -30,7 +30,7 @@ class Record(BaseModel):
     rows: int
     files: int
     content: str
-    """SHA-256 over the Arrow bytes of all rows in file order: two runs agree when it does."""
+    """SHA-256 over the bytes of all parts in row order: equal rows give it again, with the same version of pyarrow."""
     rows_in: int
     reasons: dict[str, int]
     """Rows left out by this stage, by reason."""

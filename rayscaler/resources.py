@@ -1,7 +1,7 @@
 """Knobs that change how a run goes, never what it makes. They are not fingerprinted.
 
-Ray schedules by logical CPUs. An actor pool that takes them all starves the tasks that feed it, so pools are elastic
-(one to `workers`) and ask for `worker_cpus` each.
+Ray schedules by logical CPUs. An actor pool that takes them all starves the tasks that feed it, so a pool leaves at
+least one free; its workers ask for `worker_cpus` each.
 """
 
 from __future__ import annotations

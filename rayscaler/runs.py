@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from rayscaler.environment import EnvironmentSpec
 from rayscaler.environments.hosting import HostedEnvironment
-from rayscaler.errors import TableNotFound
+from rayscaler.errors import TableError, TableNotFound
 from rayscaler.record import Record
 from rayscaler.runtime.store import Ref, Store
 from rayscaler.tables import CATALOGUE, LINKS, REJECTS
@@ -25,9 +25,12 @@ class Run:
             about = json.loads(self.store.read_bytes("run.json"))
         except TableNotFound as error:
             raise TableNotFound(f"{uri}: no run is there (no run.json); make one with `rayscaler run`") from error
-        self.config: dict[str, Any] = about["config"]
-        self._tables: dict[str, str] = about["tables"]
-        self._stages: dict[str, str] = about["stages"]
+        try:
+            self.config: dict[str, Any] = about["config"]
+            self._tables: dict[str, str] = about["tables"]
+            self._stages: dict[str, str] = about["stages"]
+        except (KeyError, TypeError) as error:
+            raise TableError(f"{uri}/run.json: expected config, tables, stages; run `rayscaler run` again") from error
 
     def tables(self) -> list[Record]:
         """The records of all whole tables, in the order of the catalogue."""

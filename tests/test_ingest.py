@@ -12,6 +12,7 @@ from rayscaler.resources import Resources
 from rayscaler.runtime.context import Context
 from rayscaler.runtime.shards import reject_rows
 from rayscaler.runtime.store import Ref, Store
+from rayscaler.specs import mark_of
 from rayscaler.stages import ingest
 from rayscaler.table import to_arrow
 from rayscaler.tables import DUPLICATES, REJECTS, TOOLS
@@ -43,7 +44,7 @@ def read_each_file(ctx: Context[IngestRecipe]) -> None:
     work = ingest.ReadSpecs(ctx.recipe)
     for number, (source, file) in enumerate(ingest.files_of(ctx.recipe, ctx.base)):
         data = ingest.load_bytes(file)
-        output = work([[source, *file, ingest._sha256(data)]])
+        output = work([[source, *file, mark_of(file, data)]])
         part = f"part-{number:05}.parquet"
         ctx.store.write_part(ctx.targets["tools"], part, to_arrow(TOOLS, output.rows["tools"]))
         ctx.store.write_part(ctx.targets["rejects"], part, to_arrow(REJECTS, reject_rows("ingest", output.rejects)))
@@ -77,3 +78,22 @@ def test_what_the_fingerprint_starts_from_is_content_not_place(tmp_path):
     assert ingest.content_of(one.recipe, one.base) == ingest.content_of(two.recipe, two.base)
     three = context(tmp_path / "two", {"a.json": spec("Pet")})
     assert ingest.content_of(one.recipe, one.base) != ingest.content_of(three.recipe, three.base)
+
+
+def test_whatever_changes_the_rows_changes_the_content_and_a_move_does_not(tmp_path):
+    def content(folder: str) -> str:
+        return ingest.content_of(IngestRecipe(sources=(Source(path="api.json"),)), tmp_path / folder)
+
+    schema = {"$ref": "parts.txt#/Pet"}
+    paths = {"/pets": {"get": {"responses": {"200": {"content": {"application/json": {"schema": schema}}}}}}}
+    for folder in ("here", "there"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "api.json").write_text(json.dumps({**json.loads(spec("Pets")), "paths": paths}))
+        (tmp_path / folder / "parts.txt").write_text("{}")
+    seen = [content("here")]
+    assert content("there") == seen[0]
+    (tmp_path / "here" / "parts.txt").write_text('{"Pet": {"type": "object"}}')
+    seen.append(content("here"))
+    (tmp_path / "here" / "LICENSE").write_text("Permission is hereby granted, free of charge, to any person")
+    seen.append(content("here"))
+    assert len(set(seen)) == 3

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import yaml
 
 from rayscaler import pipeline
 from rayscaler.config import Config, parse_config
+from rayscaler.environment import EnvironmentSpec
 from rayscaler.errors import ConfigError
 from rayscaler.runs import Run, open_run
 from rayscaler.runtime.graph_tool import find_interpreter, imports_here
@@ -59,9 +59,11 @@ def test_nothing_is_lost_on_the_way(run: Run):
     assert run.table("embeddings").num_rows + left_out(run, "embed") == tools
     in_domains = sum(run.table("domains")["n_tools"].to_pylist())
     assert in_domains + left_out(run, "partition") == run.table("embeddings").num_rows
-    reasons = Counter(row["reason"] for row in run.rejects().to_pylist() if row["stage"] == "materialize")
-    in_environments = sum(run.table("environments")["n_tools"].to_pylist())
-    assert in_environments + sum(reasons.values()) >= in_domains
+    placed = sorted(tool for tools in run.table("domains")["tool_ids"].to_pylist() for tool in tools)
+    specs = [EnvironmentSpec.model_validate_json(text) for text in run.table("environments")["spec"].to_pylist()]
+    kept = [tool.tool_id for spec in specs for tool in spec.tools]
+    dropped = [row["key"] for row in run.rejects().to_pylist() if row["stage"] == "materialize" and "/" in row["key"]]
+    assert sorted(kept + dropped) == placed
     assert run.table("trajectories").num_rows == run.table("tasks").num_rows
     assert run.table("verdicts").num_rows == run.table("trajectories").num_rows
     assert run.table("examples").num_rows + left_out(run, "curate") == run.table("trajectories").num_rows

@@ -67,7 +67,7 @@ def _start_or_join(resources: Resources) -> None:
             return
     _init(
         address="local",
-        num_cpus=resources.local_cpus or (os.cpu_count() or 1) + SPARE_CPUS,
+        num_cpus=resources.local_cpus or usable_cores() + SPARE_CPUS,
         object_store_memory=resources.object_store_mb * 2**20,
         include_dashboard=False,
     )
@@ -106,10 +106,18 @@ def silence_ray_data() -> None:
             handler.setLevel(logging.CRITICAL)
 
 
-def pool_size(resources: Resources) -> int:
-    """The largest actor pool that leaves one logical CPU for the tasks around it."""
+def pool_size(resources: Resources, *, gpus: float = 0.0) -> int:
+    """The largest actor pool that leaves one logical CPU for the tasks around it, each worker with `gpus` GPUs.
+
+    Raises StageError if workers ask for GPUs and the cluster has too few for one.
+    """
     cpus = _cluster_cpus()
     fitting = max(1, int((cpus - 1) // resources.worker_cpus))
+    if gpus:
+        there = _cluster_gpus()
+        fitting = min(fitting, int(there // gpus))
+        if fitting == 0:
+            raise StageError(f"resources.worker_gpus asks for {gpus:g} GPUs per worker, the cluster has {there:g}")
     if resources.workers:
         return min(resources.workers, fitting)
     return min(fitting, max(1, int(cpus) - SPARE_CPUS)) if _is_local() else fitting
@@ -117,13 +125,29 @@ def pool_size(resources: Resources) -> int:
 
 def _is_local() -> bool:
     """Whether Ray was started here with logical CPUs to spare, so that the cores are fewer."""
-    return _alive_nodes() == 1 and _cluster_cpus() > (os.cpu_count() or 1)
+    return _alive_nodes() == 1 and _cluster_cpus() > usable_cores()
+
+
+def usable_cores() -> int:
+    """Cores that this process may use: its affinity, and a container's quota where there is one."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+    except (OSError, ValueError):
+        return cores
+    return cores if quota == "max" else max(1, min(cores, int(quota) // int(period)))
 
 
 def _cluster_cpus() -> float:
     import ray
 
     return float(ray.cluster_resources().get("CPU", 1))  # type: ignore[no-untyped-call]
+
+
+def _cluster_gpus() -> float:
+    import ray
+
+    return float(ray.cluster_resources().get("GPU", 0))  # type: ignore[no-untyped-call]
 
 
 def _alive_nodes() -> int:

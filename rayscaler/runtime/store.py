@@ -10,26 +10,32 @@ A store pickles, so that workers write their own parts.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
+import logging
 import os
 import uuid
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
+from pydantic import ValidationError
 
-from rayscaler.errors import TableError, TableNotFound
+from rayscaler.errors import ConfigError, StageError, TableError, TableNotFound
 from rayscaler.record import Record
 from rayscaler.table import Table, check
 
 ROW_GROUP = 1024
 """Rows per Parquet row group: what a reader of a slice must decode at least."""
 
+
+log = logging.getLogger(__name__)
 
 COUNTS = "rayscaler"
 """Key of a part's metadata under which its shard's counts stand."""
@@ -70,13 +76,35 @@ class Store:
     def fs(self) -> pafs.FileSystem:
         """The file system; opened on first use, again in each process."""
         if self._fs is None:
-            self._fs, self._root = pafs.FileSystem.from_uri(self.uri)
+            try:
+                self._fs, self._root = pafs.FileSystem.from_uri(self.uri)
+            except (pa.ArrowInvalid, OSError) as error:
+                raise ConfigError(f"{self.uri}: expected a folder or a URI such as s3://bucket/run: {error}") from error
         return self._fs
 
     def path(self, *names: str) -> str:
         """A path inside the run, as the file system spells it."""
         self.fs  # noqa: B018  opens the file system, which sets the root
         return "/".join([self._root, *names])
+
+    @contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """Alone in this run for the time of the block, as far as this disk can tell; a killed process frees it.
+
+        Raises StageError if another process works in the run. Object stores have no such lock: there it is up to the
+        user.
+        """
+        if not isinstance(self.fs, pafs.LocalFileSystem):
+            yield
+            return
+        folder = Path(self.path()[:-1])
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / ".lock").open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise StageError(f"{self.uri}: another process runs here; wait for it or take another --run") from None
+            yield
 
     # --- files ---
 
@@ -184,6 +212,9 @@ class Store:
         try:
             return Record.model_validate_json(self.read_bytes(ref.folder, "record.json"))
         except TableNotFound:
+            return None
+        except ValidationError:
+            log.warning("%s/record.json is not of this version of rayscaler: the table is made again", ref.folder)
             return None
 
     def write_record(self, ref: Ref, record: Record) -> None:

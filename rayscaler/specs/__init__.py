@@ -4,6 +4,7 @@ from rayscaler.specs.assemble import Parsed
 from rayscaler.specs.duplicates import COLUMNS as SIGNATURE_COLUMNS
 from rayscaler.specs.duplicates import find_duplicates, signature_of
 from rayscaler.specs.files import SpecFile, list_files, load_bytes, neighbours
+from rayscaler.specs.identity import mark_of
 from rayscaler.specs.read import read_file
 from rayscaler.specs.sniff import FORMATS, format_of
 
@@ -16,6 +17,7 @@ __all__ = [
     "format_of",
     "list_files",
     "load_bytes",
+    "mark_of",
     "neighbours",
     "read_file",
     "signature_of",

@@ -20,6 +20,7 @@ from rayscaler.tasks.compose import compose
 NAME, VERSION, READS, WRITES, SEEDED, UNIT = (
     "compose", 2, (ENVIRONMENTS, LINKS), (TASKS, REJECTS), True, "walks",
 )  # fmt: skip
+MADE_BY = ("mimesis", "numpy", "apsw", "rayscaler.environments", "rayscaler.tasks")
 
 
 def run(ctx: Context[ComposeRecipe]) -> None:

@@ -25,6 +25,7 @@ from rayscaler.trajectory import Trajectory
 NAME, VERSION, READS, WRITES, SEEDED, UNIT = (
     "curate", 1, (TRAJECTORIES, VERDICTS, TASKS, ENVIRONMENTS), (EXAMPLES, TOKENIZERS, REJECTS), False, "trajectories",
 )  # fmt: skip
+MADE_BY = ("tokenizers", "transformers", "jinja2", "rayscaler.training")
 
 CONVERSATIONS, ENVIRONMENTS_READ = 5_000, 500
 """What the BPE is trained on at most: the first ones."""

@@ -1,4 +1,4 @@
-"""filter: trajectories -> verdicts, by the paper's three filters in its order (section 3.1)."""
+"""filter: trajectories -> verdicts, by the paper's three filters in its order (section 3.1), then ours."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ from rayscaler.task import Task
 from rayscaler.trajectory import Trajectory, Verdict
 
 NAME, VERSION, READS, WRITES, SEEDED, UNIT = (
-    "filter", 1, (TRAJECTORIES, TASKS, ENVIRONMENTS), (VERDICTS,), False, "trajectories",
+    "filter", 2, (TRAJECTORIES, TASKS, ENVIRONMENTS), (VERDICTS,), False, "trajectories",
 )  # fmt: skip
+MADE_BY = ("rayscaler.filters",)
 
 
 def run(ctx: Context[FilterRecipe]) -> None:

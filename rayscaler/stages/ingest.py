@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from rayscaler.specs import (
     find_duplicates,
     list_files,
     load_bytes,
+    mark_of,
     neighbours,
     read_file,
     signature_of,
@@ -28,6 +28,7 @@ from rayscaler.specs import (
 from rayscaler.tables import DUPLICATES, REJECTS, TOOLS
 
 NAME, VERSION, READS, WRITES, SEEDED, UNIT = "ingest", 2, (), (TOOLS, DUPLICATES, REJECTS), False, "files"
+MADE_BY = ("pyyaml", "rayscaler.specs")
 
 SHARD_FILES = 64
 SHARD_BYTES = 2**21
@@ -39,17 +40,17 @@ def files_of(recipe: IngestRecipe, base: Path) -> list[tuple[int, SpecFile]]:
 
 
 def content_of(recipe: IngestRecipe, base: Path) -> str:
-    """A digest of all specification files by name and content: what the fingerprint of `tools` starts from."""
-    return digest([[n, file.name, _sha256(load_bytes(file))] for n, file in files_of(recipe, base)])
+    """A digest of all specification files by content and label: what the fingerprint of `tools` starts from."""
+    return digest([[n, mark_of(file, load_bytes(file))] for n, file in files_of(recipe, base)])
 
 
 def run(ctx: Context[IngestRecipe]) -> None:
     """Read the files in shards, drop the operations that an earlier file already gave, record those that are alike."""
     payloads, keys = [], []
     for group in _groups(files_of(ctx.recipe, ctx.base)):
-        marks = [_sha256(load_bytes(file)) for _, file in group]
+        marks = [mark_of(file, load_bytes(file)) for _, file in group]
         payloads.append([[n, *file, mark] for (n, file), mark in zip(group, marks, strict=True)])
-        keys.append([[n, file.name, mark] for (n, file), mark in zip(group, marks, strict=True)])
+        keys.append([[n, mark] for (n, _), mark in zip(group, marks, strict=True)])
     ctx.map(ctx.payloads(payloads, keys), ReadSpecs, ctx.recipe, writes=(TOOLS, REJECTS))
     drop_repeats(ctx)
     ctx.map(ctx.payloads([0]), FindDuplicates, ctx.store, ctx.targets[TOOLS.name], writes=(DUPLICATES,))
@@ -133,15 +134,9 @@ def _groups(files: list[tuple[int, SpecFile]]) -> list[list[tuple[int, SpecFile]
 def _load(file: SpecFile, mark: str) -> bytes:
     """The file's bytes, which must be the ones that were planned with: a worker may have another version."""
     data = load_bytes(file)
-    if _sha256(data) != mark:
+    if mark_of(file, data) != mark:
         raise StageError(
             f"{file.source}/{file.name}: this worker has another version of the file than the driver; "
             "give every node the same packages and the same specification folder"
         )
     return data
-
-
-def _sha256(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
-
-

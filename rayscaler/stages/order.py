@@ -40,6 +40,10 @@ class Stage(Protocol):
     def UNIT(self) -> str:  # noqa: N802
         """What goes in, in words: what `rows_in` counts."""
 
+    @property
+    def MADE_BY(self) -> tuple[str, ...]:  # noqa: N802
+        """Libraries whose version, and packages of ours whose data files, change the rows (`runtime.makers`)."""
+
     def run(self, ctx: Context[Any]) -> None:
         """Make the written tables from the read ones."""
 

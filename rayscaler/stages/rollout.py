@@ -16,8 +16,9 @@ from rayscaler.task import Task
 from rayscaler.trajectory import Trajectory
 
 NAME, VERSION, READS, WRITES, SEEDED, UNIT = (
-    "rollout", 2, (TASKS, ENVIRONMENTS), (TRAJECTORIES,), True, "tasks",
+    "rollout", 3, (TASKS, ENVIRONMENTS), (TRAJECTORIES,), True, "tasks",
 )  # fmt: skip
+MADE_BY = ("mimesis", "numpy", "apsw", "rayscaler.environments", "rayscaler.rollouts")
 
 
 def run(ctx: Context[RolloutRecipe]) -> None:

@@ -66,11 +66,12 @@ class Trajectory(BaseModel):
 
 
 class FilterStage(StrEnum):
-    """The paper's three filters, in its order (section 3.1)."""
+    """The paper's three filters, in its order (section 3.1); then `answer`, which is ours."""
 
     VALIDITY = "validity"
     STATE = "state"
     EXACT_MATCH = "exact_match"
+    ANSWER = "answer"
 
 
 class VerdictReason(StrEnum):
@@ -80,6 +81,7 @@ class VerdictReason(StrEnum):
     NOT_ENDED_BY_USER = "not_ended_by_user"
     ROLES_OUT_OF_ORDER = "roles_out_of_order"
     MALFORMED_CALL = "malformed_call"
+    FORGED_RESPONSE = "forged_response"
     REPETITION = "repetition"
     INFRASTRUCTURE = "infrastructure"
     USER_ERROR = "user_error"
@@ -90,6 +92,7 @@ class VerdictReason(StrEnum):
     EXTRA_CALL = "extra_call"
     DIFFERENT_ARGUMENTS = "different_arguments"
     DIFFERENT_ORDER = "different_order"
+    ANSWER_MISSING = "answer_missing"
 
 
 class Verdict(BaseModel):

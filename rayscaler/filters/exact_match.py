@@ -7,7 +7,7 @@ reads always commute).
 A call that the environment answered with an error is not counted in either mode. The paper keeps trajectories with tool
 errors on the way if the goal is reached; a failed read has read nothing, so it takes nothing from the sequence.
 
-Not covered: whether the agent told the user what it read; calls that ask the same thing with other arguments.
+Not covered: calls that ask the same thing with other arguments.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@
     validity    100    91  {"repetition": 9}
     state        91    80  {"missing_change": 8, "extra_change": 3}
     exact_match  80    78  {"extra_call": 2}
+    answer       78    77  {"answer_missing": 1}
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ class ConfusionRow(NamedTuple):
 
 
 def funnel(verdicts: Iterable[Row]) -> list[FunnelRow]:
-    """The filters in the paper's order. Nothing is lost: a row's `n_out` is the next row's `n_in`."""
+    """The filters in their order. Nothing is lost: a row's `n_out` is the next row's `n_in`."""
     rows = list(verdicts)
     reasons = Counter((row["stage"], row["reason"]) for row in rows if not row["kept"])
     result, n = [], len(rows)

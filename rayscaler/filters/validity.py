@@ -1,10 +1,11 @@
 """First filter: the conversation is whole, and nobody talks in circles.
 
 Asked in this order: the infrastructure held; the user's side did not fail; every reply could be read; the user ended
-it; roles follow each other as they must and each tool message answers a call; no words and no calls go in circles.
+it; roles follow each other as they must and each tool message answers a call, with what
+the environment answered; no words and no calls go in circles.
 
-Not covered: whether what is said is true, or polite; whether a simulated user kept to its facts (an `ErrorType.USER`
-that was recorded is seen, one that was not is not).
+Not covered: whether what is said is polite, or true (the task's answers: `told`); whether a simulated user kept to its
+facts (an `ErrorType.USER` that was recorded is seen, one that was not is not).
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ def invalid(trajectory: Trajectory, recipe: FilterRecipe) -> Verdict | None:
         _not_ended(trajectory)
         or _misplaced(trajectory)
         or _unanswered(trajectory)
+        or _forged(trajectory)
         or _in_circles(trajectory, recipe)
     )
 
@@ -86,6 +88,19 @@ def _unanswered(trajectory: Trajectory) -> Verdict | None:
         return _drop(VerdictReason.MALFORMED_CALL, "a call names no tool")
     if calls != [step.call for step in trajectory.steps]:
         return _drop(VerdictReason.MALFORMED_CALL, f"{len(calls)} calls, {len(trajectory.steps)} steps, not the same")
+    return None
+
+
+def _forged(trajectory: Trajectory) -> Verdict | None:
+    """The first tool message that is not what the environment answered: the step's response as canonical JSON."""
+    answers = ((i, m) for i, m in enumerate(trajectory.messages) if m.role == "tool")
+    for (number, message), step in zip(answers, trajectory.steps, strict=True):
+        expected = (step.call.id, step.call.name, dumps(step.response))
+        found = (message.tool_call_id, message.name, message.content)
+        if found != expected:
+            which = next(i for i in range(3) if found[i] != expected[i])
+            detail = f"message {number}: {expected[which][:200]} was answered, found {found[which][:200]}"
+            return _drop(VerdictReason.FORGED_RESPONSE, detail)
     return None
 
 

@@ -1,4 +1,4 @@
-"""Values for faulty calls: wrong ones near a right one, and plausible ones for a call that nobody asked for."""
+"""Wrong values: near a right one, for a call that nobody asked for, and for a report."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from typing import Any
 from numpy.random import Generator
 
 from rayscaler.environment import CompiledTool, EnvironmentSpec, Part
-from rayscaler.task import GoldCall
+from rayscaler.task import Answer, GoldCall
+from rayscaler.toolspec import words
 
 Known = dict[str, list[Any]]
 """Values that have been seen, by `entity.column` and by bare column or parameter name, oldest first."""
@@ -34,6 +35,20 @@ def wrong_values(value: Any, schema: dict[str, Any], rng: Generator) -> Iterator
         yield from _wrong_text(value, rng)
     elif isinstance(value, list) and len(value) > 1:
         yield value[:-1]
+
+
+def other_texts(answer: Answer, tool: CompiledTool, spec: EnvironmentSpec, rng: Generator) -> Iterator[str]:
+    """What an agent may say in place of `answer.text`, none of which holds it.
+
+    Another value of the column's enumeration; else the first number in the text, one off; else two letters swapped.
+    """
+    columns = [c for c in spec.entity(tool.entity).columns if answer.path and c.name == answer.path[-1]]
+    choices = [value for c in columns for value in c.enum if value != answer.value]
+    near = re.sub(r"\d+", _one_off, answer.text, count=1)
+    texts = [" ".join(words(choices[i])) for i in rng.permutation(len(choices))]
+    texts += [near] if near != answer.text else list(_wrong_text(answer.text, rng))[:1]
+    right = (answer.text.lower(), str(answer.value).lower())
+    yield from (text for text in texts if text and not any(value in text.lower() for value in right))
 
 
 def known_values(spec: EnvironmentSpec, calls: Sequence[GoldCall]) -> Known:
@@ -69,6 +84,13 @@ def arguments_for(tool: CompiledTool, known: Known, rng: Generator) -> dict[str,
         if value is not None:
             arguments[name] = value
     return arguments
+
+
+def _one_off(number: re.Match[str]) -> str:
+    """The number before, so that a day of the month stays one; after 1 and 0 the number after."""
+    value = int(number[0])
+    near = str(value - 1 if value > 1 else value + 1)
+    return near.zfill(len(number[0])) if number[0].startswith("0") else near
 
 
 def _wrong_text(value: str, rng: Generator) -> Iterator[str]:

@@ -15,8 +15,9 @@ from typing import NamedTuple
 import yaml
 from numpy.random import Generator
 
+from rayscaler.changes import Identity, same_changes
 from rayscaler.environment import EnvironmentSpec, Session
-from rayscaler.rollouts.faults import arguments_for, known_values, wrong_values
+from rayscaler.rollouts.faults import arguments_for, known_values, other_texts, wrong_values
 from rayscaler.rollouts.script import Argument, PlannedCall, Script, depends_on, gold_script, rehearse
 from rayscaler.task import Task
 
@@ -79,14 +80,14 @@ def plant_one(name: str, task: Task, spec: EnvironmentSpec, session: Session, rn
     """A script with the mistake `name`, or None if it does not fit the task. KeyError for a name not in the table."""
     proof = repertoire()[name].proof
     for script in islice(_MAKERS[name](Gold(task, spec, gold_script(task).calls, rng)), CANDIDATES):
-        if proof == "none" or _proves(proof, script, task, session):
+        if proof == "none" or _proves(proof, script, task, session, spec.identity):
             return script._replace(planted=name)
     return None
 
 
-def _proves(proof: str, script: Script, task: Task, session: Session) -> bool:
+def _proves(proof: str, script: Script, task: Task, session: Session, identity: Identity) -> bool:
     rehearsal = rehearse(script, session)
-    reached = rehearsal.changes == task.gold_changes
+    reached = rehearsal.changes == task.gold_changes or same_changes(task.gold_changes, rehearsal.changes, identity)
     if proof == "misses":
         writes = task.n_writes or any(call.writes for call in script.calls)
         return not reached if writes else True
@@ -161,6 +162,18 @@ def _unknown_tool(gold: Gold) -> Iterator[Script]:
         yield Script((*calls[:number], call._replace(tool=name), *calls[number + 1:]))
 
 
+def _wrong_answer(gold: Gold) -> Iterator[Script]:
+    """One answer is misreported; not one whose value the agent also says, or may say, for another reason."""
+    answers, facts = gold.task.answers, gold.task.intent.facts
+    for number in map(int, gold.rng.permutation(len(answers))):
+        answer = answers[number]
+        rest = [*(a.text for i, a in enumerate(answers) if i != number), *(f.text for f in facts), *answer.path]
+        if any(value.lower() in str(other).lower() for other in rest for value in (answer.text, str(answer.value))):
+            continue
+        for text in other_texts(answer, gold.spec.tool(gold.task.gold[answer.call].tool), gold.spec, gold.rng):
+            yield Script(gold.calls, misreport=(number, text))
+
+
 def _invalid_argument_then_recovers(gold: Gold) -> Iterator[Script]:
     calls = gold.calls
     for number in map(int, gold.rng.permutation(len(calls))):
@@ -183,6 +196,7 @@ _MAKERS: dict[str, Callable[[Gold], Iterator[Script]]] = {
     "gives_up": _gives_up,
     "loops": _loops,
     "unknown_tool": _unknown_tool,
+    "wrong_answer": _wrong_answer,
     "invalid_argument_then_recovers": _invalid_argument_then_recovers,
 }
 

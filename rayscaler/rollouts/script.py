@@ -36,6 +36,8 @@ class Script(NamedTuple):
     calls: tuple[PlannedCall, ...]
     ending: Literal["report", "give_up", "loop"] = "report"
     planted: str = ""
+    misreport: tuple[int, str] | None = None
+    """The number of an answer of the task, and what the agent reports in its place."""
 
 
 def gold_script(task: Task) -> Script:

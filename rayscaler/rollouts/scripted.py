@@ -218,10 +218,10 @@ class ScriptedAgent:
     def _tell(self, answers: Sequence[Answer]) -> str:
         """A few short answers as one sentence, many or long ones as a list."""
         said, rows = [], []
-        for answer in answers:
+        for number, answer in enumerate(answers):
             whose = "" if (answer.call, answer.path[:-1]) in rows else self._whose(answer)
             rows.append((answer.call, answer.path[:-1]))
-            said.append((f"{self._noun(answer)}{whose}", self._value(answer)))
+            said.append((f"{self._noun(answer)}{whose}", self._value(number, answer)))
         if len(said) > 3 or any(len(text) > 60 or "\n" in text for _, text in said):
             return "\n" + "\n".join(f"- {noun}: {text}" for noun, text in said) + "\n"
         clauses = []
@@ -242,8 +242,10 @@ class ScriptedAgent:
         named = answer.path[-1:] == (self._spec.entity(tool.entity).label,)
         return f" of the {phrases.noun(self._spec, tool)} {name}" if name and not named else ""
 
-    def _value(self, answer: Answer) -> str:
-        """The answer's text if the live answer is gold's, else the live value itself."""
+    def _value(self, number: int, answer: Answer) -> str:
+        """The answer's text if the live answer is gold's, else the live value itself; or what is planted instead."""
+        if self._script.misreport is not None and self._script.misreport[0] == number:
+            return self._script.misreport[1]
         live = at_path(self._answers.get(answer.call), answer.path)
         return answer.text if live is None or live == answer.value else str(live)
 

@@ -6,6 +6,7 @@ from collections import Counter
 
 import pytest
 
+from rayscaler.canonical import dumps
 from rayscaler.filters.funnel import ConfusionRow, confusion, fate, funnel, funnel_by
 from rayscaler.filters.judge import judge
 from rayscaler.messages import Message, ToolCall
@@ -16,6 +17,7 @@ from rayscaler.trajectory import ErrorType, FilterStage, StopReason, Trajectory,
 from shop_tasks import shop, shop_tasks, task_named
 
 STRICT, RELAXED = FilterRecipe(), FilterRecipe(exact_match="relaxed")
+PAPER = FilterRecipe(answers=False)
 IDENTITY = shop().spec.identity
 
 
@@ -43,7 +45,7 @@ def with_steps(trajectory: Trajectory, steps: list) -> Trajectory:
     for number, step in enumerate(steps):
         call = step.call.model_copy(update={"id": f"c{number}"})
         made.append(Message(role="assistant", tool_calls=(call,)))
-        made.append(Message(role="tool", content="{}", tool_call_id=call.id))
+        made.append(Message(role="tool", content=dumps(step.response), tool_call_id=call.id, name=call.name))
         steps[number] = step.model_copy(update={"call": call})
     return changed(trajectory, steps=tuple(steps), messages=(*opening, *made, *closing))
 
@@ -70,6 +72,7 @@ def test_each_planted_mistake_meets_the_fate_that_its_table_promises():
             strict, relaxed = fate(row(played)), fate(row(played, RELAXED))
             assert strict in mistake.fates(task), (task.task_id, played.planted, verdict(played))
             assert relaxed in mistake.fates(task, "relaxed"), (task.task_id, played.planted, verdict(played, RELAXED))
+            assert (fate(row(played, PAPER)) == "kept") == (strict == "kept" or played.planted == "wrong_answer")
             met[played.planted] += 1
     assert set(met) == set(repertoire())
 
@@ -112,6 +115,18 @@ def test_roles_that_do_not_follow_each_other_are_dropped_and_named():
 def test_calls_that_are_not_the_steps_are_dropped():
     whole = perfect("total")
     assert reason(changed(whole, steps=whole.steps[:-1])) == ("validity", "malformed_call")
+
+
+def test_a_tool_message_that_is_not_what_the_environment_answered_is_forged():
+    whole = perfect("total")
+    place = next(i for i, m in enumerate(whole.messages) if m.role == "tool")
+    for forged in ({"content": "{}"}, {"content": f"{whole.messages[place].content} "}, {"name": "get_order"}):
+        message = whole.messages[place].model_copy(update=forged)
+        found = verdict(changed(whole, messages=(*whole.messages[:place], message, *whole.messages[place + 1:])))
+        assert (found.stage, found.reason) == (FilterStage.VALIDITY, VerdictReason.FORGED_RESPONSE)
+        assert found.detail.startswith(f"message {place}: ")
+    step = whole.steps[0].model_copy(update={"response": {"customers": []}})
+    assert reason(changed(whole, steps=(step, *whole.steps[1:]))) == ("validity", "forged_response")
 
 
 def test_the_same_call_with_the_same_result_is_a_loop_and_with_other_results_is_not():
@@ -193,7 +208,7 @@ def test_a_trajectory_of_another_task_is_refused():
         judge(perfect("cancel"), task_named("total"), IDENTITY, STRICT)
 
 
-def test_the_funnel_loses_nothing_and_keeps_the_paper_s_order():
+def test_the_funnel_loses_nothing_and_keeps_the_filters_order():
     rows = [
         *[{"kept": True, "stage": "", "reason": "kept", "planted": "", "environment_id": "a"}] * 5,
         *[{"kept": False, "stage": "validity", "reason": "repetition", "planted": "loops", "environment_id": "a"}] * 2,
@@ -205,11 +220,12 @@ def test_the_funnel_loses_nothing_and_keeps_the_paper_s_order():
         ("validity", 10, 8, {"repetition": 2}),
         ("state", 8, 6, {"extra_change": 1, "missing_change": 1}),
         ("exact_match", 6, 6, {}),
+        ("answer", 6, 6, {}),
     ]
-    assert [(r.n_in, r.n_out) for r in funnel_by(rows, "environment_id")["b"]] == [(3, 3), (3, 1), (1, 1)]
+    assert [(r.n_in, r.n_out) for r in funnel_by(rows, "environment_id")["b"]] == [(3, 3), (3, 1), (1, 1), (1, 1)]
     assert confusion(rows) == [
         ConfusionRow("", "kept", 5), ConfusionRow("extra_read", "kept", 1),
         ConfusionRow("extra_write", "state/extra_change", 1), ConfusionRow("gives_up", "state/missing_change", 1),
         ConfusionRow("loops", "validity/repetition", 2),
     ]
-    assert [r.n_in for r in funnel([])] == [0, 0, 0]
+    assert [r.n_in for r in funnel([])] == [0, 0, 0, 0]

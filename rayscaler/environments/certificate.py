@@ -13,6 +13,7 @@ from rayscaler.environment import CompiledTool, EnvironmentSpec
 from rayscaler.environments.certificate_checks import Checked, Failure, check_tool_runs
 from rayscaler.environments.certificate_coherence import Pair, check_pairs
 from rayscaler.environments.hosting import HostedEnvironment, host_tool
+from rayscaler.environments.language import check_tool
 from rayscaler.environments.policy import write_policy
 from rayscaler.errors import EnvironmentSpecError, ToolCodeError
 from rayscaler.reasons import Reason, Rejected
@@ -29,33 +30,46 @@ class Certified(NamedTuple):
 
 
 def certify(spec: EnvironmentSpec, recipe: MaterializeRecipe, *, seed: int) -> Certified:
-    """Prove `spec` on `recipe.certificate_samples` seeded states. Same arguments, same bytes."""
-    spec, refused = _hostable(spec)
+    """Prove `spec` on `recipe.certificate_samples` seeded states. Same arguments, same bytes.
+
+    What is published is what was proved: tools that fail take their tables with them, and what is left is tried again
+    as it will ship, until nothing falls away. `states` in the certificate are the digests of its seeded states.
+    """
+    spec, rejects = _hostable(spec.model_copy(update={"rows": recipe.rows}))
     seeds = [seed_of(seed, "certificate", spec.environment_id, i) >> 32 for i in range(recipe.certificate_samples)]
-    if len(spec.tools) < recipe.min_tools:
-        return _too_few(spec, refused, recipe, {})
-    try:
-        environment = HostedEnvironment(spec, recipe.rows)
-        sessions = [environment.start(s) for s in seeds]
-    except EnvironmentSpecError as error:
-        reject = Rejected(spec.environment_id, Reason.CERTIFICATE_FAILED, f"the environment does not start: {error}")
-        return Certified(
-            None, {}, [*refused, *(_dropped(t, "its environment does not start") for t in spec.tools), reject]
-        )
-    checked = {tool.name: check_tool_runs(environment, tool, list(sessions), seed=seed) for tool in spec.tools}
-    failures = {name: c.failure for name, c in checked.items() if c.failure is not None}
-    rejects = [*refused, *(_failed(t, failures[t.name]) for t in spec.tools if t.name in failures)]
-    kept = _without(spec, set(failures))
-    certificate = _certificate(kept, checked, seeds)
-    if len(kept.tools) < recipe.min_tools:
-        return _too_few(kept, rejects, recipe, certificate)
-    pairs = check_pairs(HostedEnvironment(kept, recipe.rows), _session(kept, recipe, seeds[0]), seed=seed)
-    certificate["coherence"] = _coherence(pairs)
-    return Certified(kept, certificate, rejects)
+    certificate: dict[str, Any] = {}
+    fallen: dict[str, dict[str, Any]] = {}
+    while len(spec.tools) >= recipe.min_tools:
+        try:
+            checked, certificate = _round(spec, seeds, seed)
+        except (EnvironmentSpecError, ToolCodeError) as error:
+            return _not_starting(spec, rejects, certificate, error)
+        failures = {name: c.failure for name, c in checked.items() if c.failure is not None}
+        certificate["tools"] = fallen | certificate["tools"]
+        if not failures:
+            return Certified(spec, certificate, rejects)
+        fallen |= {name: certificate["tools"][name] for name in failures}
+        rejects += [_failed(t, failures[t.name]) for t in spec.tools if t.name in failures]
+        spec = _without(spec, set(failures))
+    return _too_few(spec, rejects, recipe, certificate)
 
 
-def _session(spec: EnvironmentSpec, recipe: MaterializeRecipe, seed: int) -> Any:
-    return HostedEnvironment(spec, recipe.rows).start(seed)
+def _round(spec: EnvironmentSpec, seeds: list[int], seed: int) -> tuple[dict[str, Checked], dict[str, Any]]:
+    """All tools of `spec` tried in all seeded states, and what there is to publish if none of them fails."""
+    environment = HostedEnvironment(spec)
+    sessions = [environment.start(s) for s in seeds]
+    states = [session.digest() for session in sessions]
+    checked: dict[str, Checked] = {}
+    for tool in spec.tools:
+        checked[tool.name] = check_tool_runs(environment, tool, list(sessions), seed=seed)
+        if checked[tool.name].failure is not None:
+            # A tool that fails can leave something behind; the next ones begin at the start again.
+            for session in sessions:
+                session.reset()
+    certificate = _certificate(spec, checked, seeds, states)
+    if all(c.failure is None for c in checked.values()):
+        certificate["coherence"] = _coherence(check_pairs(environment, sessions[0], seed=seed))
+    return checked, certificate
 
 
 def _hostable(spec: EnvironmentSpec) -> tuple[EnvironmentSpec, list[Rejected]]:
@@ -75,10 +89,10 @@ def _without(spec: EnvironmentSpec, names: set[str]) -> EnvironmentSpec:
     if not names:
         return spec
     tools = tuple(t for t in spec.tools if t.name not in names)
-    used = {t.entity for t in tools}
+    used = {t.entity for t in tools} | {b.entity for t in tools for b in t.bindings if b.entity}
+    used |= {use.table for t in tools for use in check_tool(t.code).uses}
     while True:
         wider = used | {c.references for e in spec.entities if e.name in used for c in e.columns if c.references}
-        wider |= {e.name for e in spec.entities if any(f'"{e.name}"' in t.code for t in tools)}
         if wider == used:
             break
         used = wider
@@ -90,6 +104,14 @@ def _failed(tool: CompiledTool, failure: Failure) -> Rejected:
     return Rejected(
         tool.tool_id, Reason.CERTIFICATE_FAILED, f"{failure.check}: expected {failure.expected}, found {failure.found}"
     )
+
+
+def _not_starting(
+    spec: EnvironmentSpec, rejects: list[Rejected], certificate: dict[str, Any], error: Exception
+) -> Certified:
+    reject = Rejected(spec.environment_id, Reason.CERTIFICATE_FAILED, f"the environment does not start: {error}")
+    dropped = [_dropped(t, "its environment does not start") for t in spec.tools]
+    return Certified(None, certificate, [*rejects, *dropped, reject])
 
 
 def _dropped(tool: CompiledTool, why: str) -> Rejected:
@@ -106,7 +128,9 @@ def _too_few(
     )
 
 
-def _certificate(spec: EnvironmentSpec, checked: dict[str, Checked], seeds: list[int]) -> dict[str, Any]:
+def _certificate(
+    spec: EnvironmentSpec, checked: dict[str, Checked], seeds: list[int], states: list[str]
+) -> dict[str, Any]:
     tools: dict[str, dict[str, Any]] = {}
     left_out = {t.name: t.left_out for t in spec.tools}
     shapes = [0, 0]
@@ -123,6 +147,7 @@ def _certificate(spec: EnvironmentSpec, checked: dict[str, Checked], seeds: list
     return {
         "environment_id": spec.environment_id,
         "seeds": seeds,
+        "states": states,
         "tools": tools,
         "shape": {"conforming": shapes[0], "answers": shapes[1]},
     }

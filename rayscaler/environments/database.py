@@ -9,120 +9,23 @@ What SQLite refuses becomes a Fault that names the column.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
+import marshal
 from datetime import datetime
 from typing import Any
 
 import apsw
 
-from rayscaler.canonical import dumps
-from rayscaler.environment import Column, Entity, Semantic, ToolErrorKind
-from rayscaler.environments.language_runtime import BudgetExceeded, pay
-from rayscaler.environments.sql import COUNTERS, quote
+from rayscaler.environment import Column, Semantic, ToolErrorKind
+from rayscaler.environments.language_runtime import MAX_NESTING, MAX_TEXT, BudgetExceeded, NestedTooDeep, pay, weigh
+from rayscaler.environments.plans import Fault, TablePlan, is_time
+from rayscaler.environments.sql import COUNTERS
 
 READ_STEPS, WRITE_STEPS = 4, 40
-"""Price of one db call; a read pays 1 more per row."""
+"""Price of one db call; a read pays 1 more per row and per 256 bytes of what it gives, of JSON per 32."""
+MAX_NEEDLE = 1_000
+"""Longest text to search for, in characters."""
+_SCALARS = (str, int, float, bool, type(None))
 NEXT_ID = f'UPDATE {COUNTERS} SET "next" = "next" + 1 WHERE "entity" = ? RETURNING "next" - 1'
-
-
-class Fault(Exception):
-    """A db call that cannot be done. `table` and `column` say what the value at fault belongs to."""
-
-    def __init__(self, kind: ToolErrorKind, message: str, table: str = "", column: str = "") -> None:
-        super().__init__(message)
-        self.kind, self.table, self.column = kind, table, column
-
-
-class TablePlan:
-    """What is known of one table before any session lives: its SQL, and how its values are stored."""
-
-    def __init__(self, entity: Entity, prefix: str) -> None:
-        self.entity = entity
-        self.prefix = prefix
-        self.names = tuple(c.name for c in entity.columns)
-        self.columns = {c.name: c for c in entity.columns}
-        self.key = entity.key
-        self.generated = tuple(c for c in entity.columns if c.generated)
-        self.refreshed = tuple(c for c in entity.columns if c.generated and c.volatile and _is_time(c))
-        self.selected = ", ".join(quote(n) for n in self.names)
-        self.order = f" ORDER BY {quote(self.key)}"
-        self.decoders = tuple((c.name, decode) for c in entity.columns if (decode := _decoder(c)))
-        self.searched = tuple(c.name for c in entity.columns if c.type == "TEXT" and c.semantic is not Semantic.JSON)
-        self._sql: dict[tuple[Any, ...], str] = {}
-
-    def row(self, values: tuple[Any, ...]) -> dict[str, Any]:
-        """Stored values as a row of Python values."""
-        row = dict(zip(self.names, values, strict=True))
-        for name, decode in self.decoders:
-            if row[name] is not None:
-                row[name] = decode(row[name])
-        return row
-
-    def encode(self, name: str, value: Any) -> Any:
-        """One Python value as it is stored. Raises Fault for a value that the column cannot hold."""
-        column = self.columns[name]
-        if column.semantic is Semantic.JSON:
-            return dumps(value)
-        kind = type(value)
-        if kind in (list, dict, tuple) or (kind is bool and column.type == "TEXT"):
-            text = f"{name} takes {_type_word(column)}, found {kind.__name__}"
-            raise self.fault(ToolErrorKind.INVALID_ARGUMENT, text, name)
-        return int(value) if kind is bool else value
-
-    def make_id(self, number: int) -> Any:
-        """The generated key with this number: `ord-1007`, or the number itself for an INTEGER key."""
-        return number if self.columns[self.key].type == "INTEGER" else f"{self.prefix}-{number:04d}"
-
-    def fault(self, kind: ToolErrorKind, message: str, column: str = "") -> Fault:
-        """A Fault about this table."""
-        return Fault(kind, message, self.entity.name, column)
-
-    def select_sql(self, equals: tuple[tuple[str, bool], ...], search: bool = False) -> str:
-        """SELECT with one condition per (column, whether it is one of several values), and a text search if asked."""
-        return self._cached(("select", equals, search), self._select)
-
-    def count_sql(self, equals: tuple[tuple[str, bool], ...]) -> str:
-        """SELECT count(*) with the same conditions."""
-        return self._cached(("count", equals, False), self._select)
-
-    def insert_sql(self, names: tuple[str, ...]) -> str:
-        """INSERT of these columns that gives the stored row."""
-        return self._cached(("insert", names), self._insert)
-
-    def update_sql(self, names: tuple[str, ...]) -> str:
-        """UPDATE of these columns by key that gives the stored row."""
-        return self._cached(("update", names), self._update)
-
-    def delete_sql(self) -> str:
-        """DELETE by key that gives the row that was."""
-        return f"DELETE FROM {quote(self.entity.name)} WHERE {quote(self.key)} = ? RETURNING {self.selected}"
-
-    def _cached(self, key: tuple[Any, ...], make: Callable[..., str]) -> str:
-        found = self._sql.get(key)
-        if found is None:
-            found = self._sql[key] = make(*key)
-        return found
-
-    def _select(self, what: str, equals: tuple[tuple[str, bool], ...], search: bool) -> str:
-        conditions = [
-            f"{quote(name)} IN (SELECT value FROM json_each(?))" if several else f"{quote(name)} = ?"
-            for name, several in equals
-        ]
-        if search:
-            hits = [f"instr(lower({quote(name)}), ?1) > 0" for name in self.searched] or ["0"]
-            conditions.insert(0, f"({' OR '.join(hits)})")
-        where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
-        head = "count(*)" if what == "count" else self.selected
-        return f"SELECT {head} FROM {quote(self.entity.name)}{where}" + ("" if what == "count" else self.order)
-
-    def _insert(self, _: str, names: tuple[str, ...]) -> str:
-        columns, marks = ", ".join(map(quote, names)), ", ".join("?" * len(names))
-        return f"INSERT INTO {quote(self.entity.name)} ({columns}) VALUES ({marks}) RETURNING {self.selected}"
-
-    def _update(self, _: str, names: tuple[str, ...]) -> str:
-        sets = ", ".join(f"{quote(n)} = ?" for n in names)
-        return f"UPDATE {quote(self.entity.name)} SET {sets} WHERE {quote(self.key)} = ? RETURNING {self.selected}"
 
 
 class Database:
@@ -148,7 +51,11 @@ class Database:
     def get(self, table: str, /, **key: Any) -> dict[str, Any]:
         """The row with these values, the first by key if there are several. Fault not_found if there is none."""
         plan = self._plans[table]
-        rows = [] if None in key.values() else self._select(plan, key)
+        if None in key.values():
+            self._conditions(plan, key)  # nothing has no row; the other values are looked at all the same
+            rows = []
+        else:
+            rows = self._select(plan, key)
         if not rows:
             raise plan.fault(ToolErrorKind.NOT_FOUND, f"no {plan.entity.singular} with {_said(key)}", next(iter(key)))
         return rows[0]
@@ -160,9 +67,16 @@ class Database:
     def search(self, table: str, text: Any, /, **equals: Any) -> list[dict[str, Any]]:
         """The rows with `text` in any text column, letters compared without case. None and "" are no filter."""
         plan = self._plans[table]
+        self._weigh(plan, "", text)
         needle = "" if text is None else str(text).lower()
         if not needle:
             return self._select(plan, equals)
+        if len(needle) > MAX_NEEDLE:
+            text = f"the text to search for has {len(needle)} characters, at most {MAX_NEEDLE} are allowed"
+            raise plan.fault(ToolErrorKind.INVALID_ARGUMENT, text)
+        # SQLite looks for the text at every place of every row, which its count of instructions does not tell.
+        pages = self._connection.execute("PRAGMA page_count").fetchall()[0][0]
+        pay(self, (int(str(pages)) >> 3) * (1 + (len(needle) >> 5)))
         if needle.isascii():
             return self._select(plan, equals, needle)
         # SQLite's lower() knows ASCII only; a search for «Zoë» compares here.
@@ -178,37 +92,61 @@ class Database:
     def insert(self, table: str, /, **values: Any) -> dict[str, Any]:
         """A new row. None is left out; generated columns are filled. Fault for what the schema does not allow."""
         plan = self._plans[table]
-        row = {name: plan.encode(name, value) for name, value in values.items() if value is not None}
+        row = self._encoded(plan, values)
         self._fill(plan, row)
         return plan.row(self._write(plan, plan.insert_sql(tuple(row)), tuple(row.values()), row)[0])
 
     def update(self, table: str, row: dict[str, Any], /, **values: Any) -> dict[str, Any]:
         """Set columns of one row. None is left out, so what the caller does not give stays."""
         plan = self._plans[table]
-        key = row[plan.key]
-        new = {name: plan.encode(name, value) for name, value in values.items() if value is not None}
+        key = _key_of(plan, row)
+        new = self._encoded(plan, values)
         if not new:
             return self.get(table, **{plan.key: key})
         for column in plan.refreshed:
             new.setdefault(column.name, self._time(column))
         found = self._write(plan, plan.update_sql(tuple(new)), (*new.values(), key), new)
         if not found:
-            raise plan.fault(ToolErrorKind.NOT_FOUND, f"no {plan.entity.singular} with {plan.key} {key!r}", plan.key)
+            raise _absent(plan, key)
         return plan.row(found[0])
 
     def delete(self, table: str, row: dict[str, Any], /) -> dict[str, Any]:
         """Remove one row and give it back. Fault conflict if other rows need it."""
         plan = self._plans[table]
-        key = row[plan.key]
+        key = _key_of(plan, row)
         found = self._write(plan, plan.delete_sql(), (key,), None, key)
         if not found:
-            raise plan.fault(ToolErrorKind.NOT_FOUND, f"no {plan.entity.singular} with {plan.key} {key!r}", plan.key)
+            raise _absent(plan, key)
         return plan.row(found[0])
+
+    def _weigh(self, plan: TablePlan, name: str, value: Any) -> None:
+        """Pay for walking through a value before anything else does. A value that holds itself is refused."""
+        if type(value) in _SCALARS:
+            return
+        try:
+            characters = weigh(self, value)
+        except NestedTooDeep:
+            text = f"{name or 'the text'} takes at most {MAX_NESTING} levels, and no value that holds itself"
+            raise plan.fault(ToolErrorKind.INVALID_ARGUMENT, text, name) from None
+        if characters > MAX_TEXT:
+            raise BudgetExceeded(f"a value would have {characters} characters, at most {MAX_TEXT} are allowed")
+
+    def _encoded(self, plan: TablePlan, values: dict[str, Any]) -> dict[str, Any]:
+        """Values as they are stored; None is left out."""
+        row = {}
+        for name, value in values.items():
+            if value is not None:
+                if type(value) not in _SCALARS:
+                    self._weigh(plan, name, value)
+                row[name] = plan.encode(name, value)
+        return row
 
     def _select(self, plan: TablePlan, equals: dict[str, Any], needle: str | None = None) -> list[dict[str, Any]]:
         conditions, values = self._conditions(plan, equals)
         sql = plan.select_sql(conditions, needle is not None)
         rows = self._read(sql, values if needle is None else [needle, *values])
+        if plan.json_places:
+            pay(self, sum([len(values[i] or "") for values in rows for i in plan.json_places]) >> 5)
         make = plan.row
         return [make(values) for values in rows]
 
@@ -217,9 +155,11 @@ class Database:
         for name, value in equals.items():
             if value is None:
                 continue
+            if type(value) not in _SCALARS:
+                self._weigh(plan, name, value)
             several = type(value) is list and plan.columns[name].semantic is not Semantic.JSON
             conditions.append((name, several))
-            values.append(dumps(value) if several else plan.encode(name, value))
+            values.append(plan.json(name, value) if several else plan.encode(name, value))
         return tuple(conditions), values
 
     def _read(self, sql: str, values: list[Any]) -> list[tuple[Any, ...]]:
@@ -227,7 +167,8 @@ class Database:
             rows: list[tuple[Any, ...]] = self._connection.execute(sql, values).fetchall()
         except apsw.InterruptError as error:
             raise BudgetExceeded("the call reads more rows than a tool may") from error
-        pay(self, READ_STEPS + len(rows))
+        # Rows can be long: what a tool keeps of them, and what JSON becomes, is bounded by their bytes.
+        pay(self, READ_STEPS + len(rows) + (len(marshal.dumps(rows)) >> 8))
         return rows
 
     def _write(
@@ -248,7 +189,7 @@ class Database:
                 continue
             if column.name == plan.key:
                 row[column.name] = self._next_id(plan)
-            elif _is_time(column):
+            elif is_time(column):
                 row[column.name] = self._time(column)
             elif not column.nullable:
                 row[column.name] = self._made_up(plan, column, row)
@@ -301,7 +242,7 @@ class Database:
                 continue
             parent, value = self._plans[column.references], row[column.name]
             if not self._read(parent.count_sql(((parent.key, False),)), [value])[0][0]:
-                text = f"no {parent.entity.singular} with {parent.key} {value!r}"
+                text = f"no {parent.entity.singular} with {parent.key} {_shown(value)}"
                 return plan.fault(ToolErrorKind.NOT_FOUND, text, column.name)
         return plan.fault(ToolErrorKind.CONFLICT, f"other rows refer to this {plan.entity.singular}", plan.key)
 
@@ -317,44 +258,28 @@ class Database:
         return plan.fault(ToolErrorKind.CONFLICT, f"other rows refer to this {plan.entity.singular}", plan.key)
 
 
-def make_plans(entities: tuple[Entity, ...]) -> dict[str, TablePlan]:
-    """One plan per table. Id prefixes are short, readable and different: order -> ord, order_item -> oi."""
-    plans: dict[str, TablePlan] = {}
-    taken: set[str] = set()
-    for entity in entities:
-        prefix = next(p for p in _prefixes(entity.singular) if p not in taken)
-        taken.add(prefix)
-        plans[entity.name] = TablePlan(entity, prefix)
-    return plans
+def _key_of(plan: TablePlan, row: Any) -> Any:
+    """The key of the row that a tool gives. Raises Fault for what is no row."""
+    if type(row) is not dict or type(row.get(plan.key, ())) not in _SCALARS:
+        text = f"a {plan.entity.singular} is named by a row with its {plan.key}, found {_shown(row)}"
+        raise plan.fault(ToolErrorKind.INVALID_ARGUMENT, text, plan.key)
+    return row[plan.key]
 
 
-def _prefixes(singular: str) -> list[str]:
-    words = [w for w in singular.lower().replace("-", "_").split("_") if w.isascii() and w.isalnum()] or ["row"]
-    whole = "".join(words)
-    initials = ["".join(w[0] for w in words)] if len(words) > 1 else []
-    longer = [whole[:n] for n in range(3, len(whole) + 1)]
-    return [*initials, *(longer or [whole]), *(f"{whole}{n}" for n in range(2, 1000))]
-
-
-def _decoder(column: Column) -> Callable[[Any], Any] | None:
-    if column.semantic is Semantic.JSON:
-        return json.loads
-    if column.semantic is Semantic.BOOLEAN and column.type == "INTEGER":
-        return bool
-    return None
-
-
-def _is_time(column: Column) -> bool:
-    return column.semantic in (Semantic.DATE, Semantic.TIME, Semantic.DATETIME)
-
-
-def _type_word(column: Column) -> str:
-    return {"TEXT": "text", "INTEGER": "an integer", "REAL": "a number"}[column.type]
+def _absent(plan: TablePlan, key: Any) -> Fault:
+    text = f"no {plan.entity.singular} with {_said({plan.key: key})}"
+    return plan.fault(ToolErrorKind.NOT_FOUND, text, plan.key)
 
 
 def _said(values: dict[str, Any]) -> str:
-    return ", ".join(f"{name} {str(value)[:80]!r}" if isinstance(value, str) else f"{name} {str(value)[:80]}"
-                     for name, value in values.items())
+    return ", ".join(f"{name} {_shown(value)}" for name, value in values.items())
+
+
+def _shown(value: Any) -> str:
+    """A value in an error, short. Of a list or dict only the length: shared parts can make its text vast."""
+    if type(value) is str:
+        return repr(value[:80])
+    return str(value)[:80] if type(value) in _SCALARS else f"a {type(value).__name__} of {len(value)}"
 
 
 def _out_of_range(plan: TablePlan, row: dict[str, Any]) -> Fault:

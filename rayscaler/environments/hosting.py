@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 from rayscaler.environment import CompiledTool, EnvironmentSpec
 from rayscaler.environments.arguments import Arguments
-from rayscaler.environments.database import TablePlan, make_plans
 from rayscaler.environments.language import check_tool, check_uses, compile_tool
+from rayscaler.environments.plans import TablePlan, make_plans
 from rayscaler.environments.seeding import seed_rows
 from rayscaler.environments.session import SqliteSession
 from rayscaler.environments.sql import schema_sql

@@ -242,7 +242,10 @@ class Rewriter:
     def _expr_unaryop(self, node: ast.UnaryOp) -> ast.expr:
         if isinstance(node.op, ast.Invert):
             raise refuse(node, "the operator ~")
-        return ast.UnaryOp(op=node.op, operand=self.expression(node.operand))
+        operand = self.expression(node.operand)
+        if isinstance(node.op, ast.USub) and not isinstance(operand, ast.Constant):
+            return _guard("_neg", operand)
+        return ast.UnaryOp(op=node.op, operand=operand)
 
     def _expr_binop(self, node: ast.BinOp) -> ast.expr:
         guard = _OPERATORS.get(type(node.op))

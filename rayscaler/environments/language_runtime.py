@@ -21,7 +21,8 @@ MAX_INTEGER = 2**63
 MAX_NESTING = 32
 """Deepest nesting of a value that is compared, turned into text or returned."""
 STEPS = 100_000
-"""Budget of one call. A loop costs 1 per element and per 16 nodes of its body; a db call 4 and 1 per row."""
+"""Budget of one call. A loop costs 1 per element and per 16 nodes of its body; a db call 4 and 1 per row
+and 256 bytes."""
 
 _SCALARS = (str, int, float, bool, type(None))
 
@@ -34,6 +35,10 @@ class Purse(Protocol):
 
 class BudgetExceeded(Exception):
     """A call that did, or would make, more than it may. Nothing has changed."""
+
+
+class NestedTooDeep(BudgetExceeded):
+    """A value with more levels than MAX_NESTING; one that holds itself has no end of them."""
 
 
 class RequirementFailed(Exception):
@@ -50,7 +55,7 @@ def pay(db: Purse, steps: int) -> None:
 def weigh(db: Purse, value: Any) -> int:
     """Pay for walking through `value`, shared parts once per path. Gives the number of characters of its texts.
 
-    Raises BudgetExceeded if it is nested too deeply.
+    Raises NestedTooDeep if it has too many levels, as one that holds itself always has.
     """
     stack = [(value, 0)]
     characters = 0
@@ -61,7 +66,7 @@ def weigh(db: Purse, value: Any) -> int:
             pay(db, len(item) >> 8)
         elif type(item) not in _SCALARS:
             if depth > MAX_NESTING:
-                raise BudgetExceeded(f"a value is nested more than {MAX_NESTING} deep")
+                raise NestedTooDeep(f"a value is nested more than {MAX_NESTING} deep")
             pay(db, 1 + len(item))
             stack.extend((child, depth + 1) for child in item)
             if type(item) is dict:
@@ -108,6 +113,11 @@ def _arithmetic(function: Callable[[Any, Any], Any], a: Any, b: Any) -> Any:
         if type(side) not in (int, float, bool):
             raise TypeError(f"cannot calculate with {type(side).__name__}")
     return _number(function(a, b))
+
+
+def _neg(_db: Purse, value: Any) -> Any:
+    # The smallest 64-bit integer has no positive counterpart.
+    return _arithmetic(lambda number, _: -number, value, 0)
 
 
 def _calculator(function: Callable[[Any, Any], Any]) -> Callable[..., Any]:
@@ -355,7 +365,7 @@ GLOBALS: dict[str, Any] = {
     **{f"_{name}": function for name, function in _BUILTIN.items()},
     "_add": _add, "_sub": _calculator(operator.sub), "_mul": _calculator(operator.mul),
     "_div": _calculator(operator.truediv), "_floordiv": _calculator(operator.floordiv),
-    "_mod": _calculator(operator.mod), "_eq": _comparer(operator.eq), "_ne": _comparer(operator.ne),
+    "_mod": _calculator(operator.mod), "_neg": _neg, "_eq": _comparer(operator.eq), "_ne": _comparer(operator.ne),
     "_lt": _comparer(operator.lt), "_le": _comparer(operator.le), "_gt": _comparer(operator.gt),
     "_ge": _comparer(operator.ge), "_in": _in, "_not_in": _not_in, "_loop": _loop, "_require": _require,
     "_text": _text, "_sized": sized, "_tuple": _tuple, "_method": _method,

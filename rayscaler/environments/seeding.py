@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 from numpy.random import Generator
 
 from rayscaler.environment import Column, Entity, Semantic
-from rayscaler.environments.database import make_plans
+from rayscaler.environments.plans import make_plans
 from rayscaler.environments.seeding_times import Life, begin_life
 from rayscaler.environments.seeding_values import Made, Source
 from rayscaler.errors import EnvironmentSpecError
@@ -42,12 +42,13 @@ def seed_rows(entities: Sequence[Entity], *, seed: int, rows: int, now: str) -> 
 
     now: ISO time that dates stand around. Values are Python values (booleans, JSON values unencoded).
     """
-    draw = rng(seed, "state")
-    source = Source(draw, seed_of(seed, "mimesis") % 2**32, now)
+    # One stream per table: a table that goes or comes leaves the rows of the others as they were.
+    sources = {e.name: Source(rng(seed, "state", e.name), seed_of(seed, "mimesis", e.name) % 2**32, now)
+               for e in entities}
     counts = _counts(entities, rows)
-    world = _World({e.name: e for e in entities}, _keys(entities, counts, source), {e.name: {} for e in entities}, {})
+    world = _World({e.name: e for e in entities}, _keys(entities, counts, sources), {e.name: {} for e in entities}, {})
     for entity in _parents_first(entities):
-        _Table(entity, world, source).fill()
+        _Table(entity, world, sources[entity.name]).fill()
     return {e.name: [{c.name: row[c.name] for c in e.columns} for row in world.rows[e.name].values()]
             for e in entities}
 
@@ -105,11 +106,11 @@ def _parents_first(entities: Sequence[Entity]) -> list[Entity]:
     return order
 
 
-def _keys(entities: Sequence[Entity], counts: dict[str, int], source: Source) -> dict[str, list[Any]]:
+def _keys(entities: Sequence[Entity], counts: dict[str, int], sources: dict[str, Source]) -> dict[str, list[Any]]:
     plans = make_plans(tuple(entities))
     keys: dict[str, list[Any]] = {}
     for entity in _parents_first(entities):
-        column, n = entity.column(entity.key), counts[entity.name]
+        column, n, source = entity.column(entity.key), counts[entity.name], sources[entity.name]
         if column.references and column.references in keys:
             keys[entity.name] = keys[column.references][:n]
         elif column.enum:

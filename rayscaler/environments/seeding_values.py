@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from mimesis import Address, Finance
@@ -57,14 +58,26 @@ class Person(NamedTuple):
 
 
 class Source:
-    """Where a state's values are drawn from. One per state."""
+    """Where the values of one table are drawn from. One per table of a state."""
 
     def __init__(self, draw: Generator, mimesis_seed: int, now: str) -> None:
         self.draw = draw
         self.now = now
-        self._people = People(Locale.EN, seed=mimesis_seed)
-        self._addresses = Address(Locale.EN, seed=mimesis_seed)
-        self._finance = Finance(Locale.EN, seed=mimesis_seed)
+        self._mimesis_seed = mimesis_seed
+
+    # Made when first needed: each takes the better part of a millisecond, and most tables need none of them.
+
+    @cached_property
+    def _people(self) -> People:
+        return People(Locale.EN, seed=self._mimesis_seed)
+
+    @cached_property
+    def _addresses(self) -> Address:
+        return Address(Locale.EN, seed=self._mimesis_seed)
+
+    @cached_property
+    def _finance(self) -> Finance:
+        return Finance(Locale.EN, seed=self._mimesis_seed)
 
     def row(self, life: Life) -> Made:
         """What the values of a new row come from."""

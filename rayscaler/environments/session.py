@@ -17,8 +17,9 @@ import apsw
 from rayscaler.canonical import dumps
 from rayscaler.changes import Changes, RowChange
 from rayscaler.environment import CallResult, ToolError, ToolErrorKind
-from rayscaler.environments.database import Database, Fault
+from rayscaler.environments.database import Database
 from rayscaler.environments.language_runtime import STEPS, BudgetExceeded, RequirementFailed
+from rayscaler.environments.plans import Fault
 from rayscaler.environments.result import plain
 from rayscaler.environments.sql import COUNTERS, quote
 from rayscaler.environments.template import Start, load_rows, open_copy, set_limits

@@ -13,7 +13,9 @@ from typing import Any
 
 import apsw
 
-from rayscaler.environments.database import Database, Fault, TablePlan
+from rayscaler.environments.database import Database
+from rayscaler.environments.language_runtime import STEPS, BudgetExceeded
+from rayscaler.environments.plans import Fault, TablePlan
 from rayscaler.environments.sql import COUNTERS, quote
 from rayscaler.errors import EnvironmentSpecError
 
@@ -85,10 +87,10 @@ def load_rows(connection: apsw.Connection, plan: TablePlan, rows: list[dict[str,
             if unknown:
                 raise ValueError(f"{plan.entity.name}, row {number}: no column {unknown[0]!r}; "
                                  f"there are {', '.join(plan.names)}")
-            database.steps = 1_000
+            database.steps = STEPS
             try:
                 database.insert(plan.entity.name, **row)
-            except Fault as fault:
+            except (Fault, BudgetExceeded) as fault:
                 raise ValueError(f"{plan.entity.name}, row {number}: {fault}") from fault
         connection.execute(f'UPDATE {COUNTERS} SET "next" = ? WHERE "entity" = ?',
                            (_next_number(plan, rows), plan.entity.name))

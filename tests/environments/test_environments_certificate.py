@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from rayscaler.canonical import dumps
-from rayscaler.environment import EnvironmentSpec
+from rayscaler.environment import Column, EnvironmentSpec, Semantic
 from rayscaler.environments.certificate import certify
 from rayscaler.environments.compiler import compile_environment
 from rayscaler.environments.hosting import HostedEnvironment
@@ -85,14 +85,56 @@ def test_a_tool_outside_the_language_is_refused():
 
 
 def test_tables_that_no_tool_is_left_for_go_too():
-    broken = 'def NAME(db, ticketId: str) -> dict:\n    return db.get("comments", id="none")\n'
-    about = ("add_comment", "list_comments")
-    tools = [
-        t.model_copy(update={"code": broken.replace("NAME", t.name)}) if t.name in about else t for t in SPEC.tools
-    ]
-    kept = certify(SPEC.model_copy(update={"tools": tuple(tools)}), RECIPE, seed=5).spec
+    kept = certify(without_comments(), RECIPE, seed=5).spec
     assert kept is not None
     assert "comments" not in {e.name for e in kept.entities}
+
+
+def without_comments() -> EnvironmentSpec:
+    """The tracker with failing tools about comments: the table goes away with them."""
+    broken = 'def NAME(db, ticketId: str) -> dict:\n    return db.get("comments", id="none")\n'
+    about = ("add_comment", "list_comments")
+    return SPEC.model_copy(update={"tools": tuple(
+        t.model_copy(update={"code": broken.replace("NAME", t.name)}) if t.name in about else t for t in SPEC.tools
+    )})
+
+
+def test_the_environment_that_ships_is_the_one_that_was_proved():
+    found = certify(without_comments(), RECIPE, seed=5)
+    assert found.spec is not None
+    assert len(found.spec.entities) < len(SPEC.entities)
+    shipped = HostedEnvironment(EnvironmentSpec.model_validate_json(found.spec.model_dump_json()))
+    states = [shipped.start(seed).digest() for seed in found.certificate["seeds"]]
+    assert found.certificate["states"] == states
+    again = certify(found.spec, RECIPE, seed=5)
+    assert again.rejects == []
+    assert again.spec == found.spec
+    passed = {name: tool for name, tool in found.certificate["tools"].items() if tool["passed"]}
+    assert again.certificate == {**found.certificate, "tools": passed}
+
+
+def test_the_certificate_still_tells_what_failed():
+    found = certify(without_comments(), RECIPE, seed=5)
+    failed = {name for name, tool in found.certificate["tools"].items() if not tool["passed"]}
+    assert failed == {"add_comment", "list_comments"}
+    assert {r.key.rpartition("/")[2] for r in found.rejects} == failed
+
+
+def test_a_tool_that_fails_leaves_nothing_behind_for_the_next_one():
+    code = 'def list_tickets(db) -> dict:\n    for ticket in db.find("tickets"):\n' \
+           '        db.update("tickets", ticket, status="CLOSED")\n    return {"tickets": []}\n'
+    assert set(reasons(with_code("list_tickets", code))) <= {"list_tickets"}
+
+
+def test_an_environment_that_does_not_start_is_rejected_with_all_its_tools():
+    tickets = SPEC.entity("tickets")
+    bad = Column(name="weight", type="INTEGER", semantic=Semantic.ENUM, enum=("heavy", "light"))
+    wrong = tickets.model_copy(update={"columns": (*tickets.columns, bad)})
+    entities = tuple(wrong if e.name == "tickets" else e for e in SPEC.entities)
+    found = certify(SPEC.model_copy(update={"entities": entities}), RECIPE, seed=5)
+    assert found.spec is None
+    assert [r.key for r in found.rejects] == [*(t.tool_id for t in SPEC.tools), SPEC.environment_id]
+    assert found.rejects[-1].reason is Reason.CERTIFICATE_FAILED
 
 
 def test_an_environment_with_too_few_tools_is_rejected_with_all_its_tools():

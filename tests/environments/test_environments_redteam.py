@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+import textwrap
 import time
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,16 @@ from typing import Any
 import pytest
 import yaml
 
-from rayscaler.environment import CompiledTool, Operator, ToolErrorKind
+from rayscaler.environment import (
+    CallResult,
+    Column,
+    CompiledTool,
+    Entity,
+    EnvironmentSpec,
+    Operator,
+    Semantic,
+    ToolErrorKind,
+)
 from rayscaler.environments.hosting import HostedEnvironment, host_tool
 from rayscaler.errors import RayscalerError, ToolCodeError
 from shop import SHOP
@@ -18,6 +28,15 @@ from shop import SHOP
 CORPUS: dict[str, Any] = yaml.safe_load((Path(__file__).parent / "hostile_tools.yaml").read_text("utf-8"))
 SECONDS = 5.0
 """Far above what a contained tool takes (well under one second), for slow and shared machines."""
+NOTES = Entity(
+    name="notes", singular="note", key="note_id",
+    columns=(
+        Column(name="note_id", type="TEXT", semantic=Semantic.ID, nullable=False, generated=True),
+        Column(name="body", type="TEXT", semantic=Semantic.JSON),
+    ),
+)
+TARGET: EnvironmentSpec = SHOP.model_copy(update={"entities": (*SHOP.entities, NOTES)})
+"""The shop, and a table that takes any JSON value."""
 
 
 def attack(code: str) -> CompiledTool:
@@ -40,10 +59,10 @@ def test_it_is_refused(name):
     assert isinstance(refusal.value, ToolCodeError) or "called" in str(refusal.value)
 
 
-@pytest.mark.parametrize("name", CORPUS["contained"])
-def test_it_is_contained(name):
+def run_contained(code: str) -> CallResult:
+    """What the tool ends in, once it is sure that nothing else came of it."""
     honest = SHOP.tool("cancel_order")
-    environment = HostedEnvironment(SHOP.model_copy(update={"tools": (attack(CORPUS["contained"][name]), honest)}))
+    environment = HostedEnvironment(TARGET.model_copy(update={"tools": (attack(code), honest)}))
     session, other = environment.start(3), environment.start(3)
     before = session.digest()
     started = time.thread_time()
@@ -57,6 +76,35 @@ def test_it_is_contained(name):
     order = next(row for row in session.rows("orders") if row["status"] == "pending")
     assert session.call("cancel_order", {"order_id": order["order_id"], "cancel_reason": "no longer needed"}).ok
     assert other.digest() == before
+    return result
+
+
+@pytest.mark.parametrize("name", CORPUS["contained"])
+def test_it_is_contained(name):
+    run_contained(CORPUS["contained"][name])
+
+
+@pytest.mark.parametrize("value", CORPUS["contained_values"])
+@pytest.mark.parametrize("call", CORPUS["contained_calls"])
+def test_no_verb_walks_through_a_value_without_end(call, value):
+    made = textwrap.indent(CORPUS["contained_values"][value], "    ")
+    result = run_contained(f"def attack(db, x: str = None):\n{made}    return {CORPUS['contained_calls'][call]}\n")
+    assert result.error is not None
+    kinds = {ToolErrorKind.INVALID_ARGUMENT} if "cycle" in value else {
+        ToolErrorKind.INVALID_ARGUMENT, ToolErrorKind.BUDGET_EXCEEDED}
+    assert result.error.kind in kinds
+
+
+@pytest.mark.parametrize(("name", "kind"), [
+    ("key_of_row_is_list", ToolErrorKind.INVALID_ARGUMENT), ("row_of_wrong_type", ToolErrorKind.INVALID_ARGUMENT),
+    ("key_of_updated_row_is_list", ToolErrorKind.INVALID_ARGUMENT), ("row_without_key", ToolErrorKind.INVALID_ARGUMENT),
+    ("key_of_updated_row_is_long", ToolErrorKind.NOT_FOUND), ("number_as_name_in_json", ToolErrorKind.INVALID_ARGUMENT),
+    ("negation_of_the_smallest_integer", ToolErrorKind.BUDGET_EXCEEDED),
+])
+def test_a_mistake_is_said_by_its_kind_and_is_not_internal(name, kind):
+    error = run_contained(CORPUS["contained"][name]).error
+    assert error is not None
+    assert error.kind is kind
 
 
 @pytest.mark.parametrize("text", CORPUS["arguments"])

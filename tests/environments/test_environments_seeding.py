@@ -62,6 +62,12 @@ def test_the_same_seed_gives_the_same_bytes_whatever_else_is_random():
     assert digest(seed_rows(SHOP.entities, seed=5, rows=12, now=NOW)) == elsewhere.stdout.strip()
 
 
+def test_a_table_that_goes_leaves_the_rows_of_the_others_as_they_were():
+    whole = seed_rows(SHOP.entities, seed=5, rows=12, now=NOW)
+    fewer = seed_rows([e for e in SHOP.entities if e.name != "order_items"], seed=5, rows=12, now=NOW)
+    assert fewer == {name: rows for name, rows in whole.items() if name != "order_items"}
+
+
 def test_different_seeds_give_different_states():
     states = [seed_rows(SHOP.entities, seed=seed, rows=12, now=NOW) for seed in range(20)]
     assert len({digest(state) for state in states}) == 20

@@ -1,8 +1,8 @@
 """connect: vectors -> the nearest tools of each tool (paper eq. 1), tile by tile of the upper triangle.
 
-Memory does not grow with the pool but for 4 bytes times the tools' ids: a worker holds at most `tiles.HELD_MB` of
-vectors and one panel, and each tile's candidates are written as soon as it is multiplied. On disk there are at most
-12 bytes x k x tools x (blocks + 1) / 2 of candidates before compression.
+A searching worker's memory does not grow with the pool: it holds at most `tiles.HELD_MB` of vectors (or the two blocks
+of a tile) and one panel, and each tile's candidates are written as soon as it is multiplied. A merging worker holds the
+ids of all tools. On disk there are at most 12 bytes x k x tools x (blocks + 1) / 2 of candidates before compression.
 """
 
 from __future__ import annotations

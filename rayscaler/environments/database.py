@@ -180,7 +180,7 @@ class Database:
         except apsw.ConstraintError as error:
             raise self._refused(plan, str(error), row, key) from error
         except (apsw.FullError, apsw.TooBigError, apsw.InterruptError) as error:
-            raise BudgetExceeded("the database of this session is full") from error
+            raise BudgetExceeded("the database is full") from error
         return found
 
     def _fill(self, plan: TablePlan, row: dict[str, Any]) -> None:

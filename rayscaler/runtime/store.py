@@ -97,7 +97,7 @@ class Store:
         if not isinstance(self.fs, pafs.LocalFileSystem):
             yield
             return
-        folder = Path(self.path()[:-1])
+        folder = Path(self.path())
         folder.mkdir(parents=True, exist_ok=True)
         with (folder / ".lock").open("w") as file:
             try:

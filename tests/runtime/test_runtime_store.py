@@ -4,7 +4,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from rayscaler.errors import TableError, TableNotFound
+from rayscaler.errors import StageError, TableError, TableNotFound
 from rayscaler.runtime.lookup import Lookup
 from rayscaler.runtime.store import ROW_GROUP, Ref, Span, Store
 from rayscaler.table import to_arrow
@@ -106,3 +106,14 @@ def test_lookup_finds_every_row_by_key(tmp_path: Path):
     assert lookup.all("none") == []
     with pytest.raises(TableNotFound, match="no row 'none'"):
         lookup["none"]
+
+
+def test_one_process_works_in_a_run_at_a_time(tmp_path: Path):
+    folder = tmp_path / "run"
+    with Store(str(folder)).exclusive():
+        with pytest.raises(StageError, match="another process runs here"), Store(str(folder)).exclusive():
+            pass
+        with Store(str(tmp_path / "other")).exclusive():
+            pass
+    with Store(str(folder)).exclusive():
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["other", "run"]

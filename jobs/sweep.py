@@ -30,7 +30,7 @@ from rayscaler.graph.communities import modularity, partition, undirected
 from rayscaler.graph.placing import place
 from rayscaler.recipes import PartitionRecipe
 from rayscaler.runs import open_run
-from rayscaler.stages.embed import matrix
+from rayscaler.runtime.tiles import matrix
 from rayscaler.stages.partition import ENGINES, NAMING, labels_of, named_tools
 
 log = logging.getLogger("rayscaler.sweep")

@@ -15,8 +15,7 @@ from rayscaler.runtime.context import Context
 from rayscaler.runtime.embedding import Embedder
 from rayscaler.runtime.shards import Output
 from rayscaler.runtime.store import Ref, Store
-from rayscaler.runtime.tiles import matrix as matrix  # noqa: PLC0414  `partition` takes it from here
-from rayscaler.runtime.tiles import vector_column
+from rayscaler.runtime.tiles import matrix, vector_column
 from rayscaler.tables import EMBEDDINGS, PHRASES, REJECTS, TOOLS
 from rayscaler.toolspec import ToolSpec
 

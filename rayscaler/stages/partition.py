@@ -15,7 +15,7 @@ from rayscaler.runtime.context import Context
 from rayscaler.runtime.graph_tool import modularity_communities
 from rayscaler.runtime.shards import Output
 from rayscaler.runtime.store import Ref, Store
-from rayscaler.stages.embed import matrix
+from rayscaler.runtime.tiles import matrix
 from rayscaler.tables import COHERENCE, DOMAINS, EDGES, EMBEDDINGS, REJECTS, TOOLS
 from rayscaler.toolspec import ToolSpec
 

@@ -83,4 +83,5 @@ def _free_port() -> int:
 def _clean_environment() -> dict[str, str]:
     """Workers import the small works beside the tests; no other cluster is joined."""
     kept = {key: value for key, value in os.environ.items() if key != "RAY_ADDRESS"}
-    return {**kept, "PYTHONPATH": str(Path(__file__).parent)}
+    paths = [str(Path(__file__).parent), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {**kept, "PYTHONPATH": os.pathsep.join(paths)}

@@ -10,6 +10,7 @@ Invariant: same pairs, same recipe, same seed, same labels, whatever the order o
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -28,22 +29,36 @@ ROUNDS = 6
 """How often a community may be cut again before it is cut by force; the resolution doubles from the second on."""
 
 
-class Engine(Protocol):
-    """Something that finds communities."""
-
-    def __call__(
-        self, n: int, src: np.ndarray, dst: np.ndarray, weight: np.ndarray, *, resolution: float, seed: int
-    ) -> np.ndarray:
-        """One integer label per node; src, dst and weight hold each undirected edge once."""
-        ...
-
-
 class Undirected(NamedTuple):
     """Each edge once, `src < dst`, sorted; float64 weights above 0."""
 
     src_E: np.ndarray
     dst_E: np.ndarray
     weight_E: np.ndarray
+
+
+class Part(NamedTuple):
+    """A graph to cut: `n` nodes, its edges, the resolution, and the seed of the engine's random numbers."""
+
+    n: int
+    edges: Undirected
+    resolution: float
+    seed: int
+
+
+class Engine(Protocol):
+    """Something that finds communities in graphs that have nothing to do with one another."""
+
+    def __call__(self, parts: Sequence[Part]) -> list[np.ndarray]:
+        """One integer label per node of each part."""
+        ...
+
+
+class Piece(NamedTuple):
+    """Sorted members of the graph, and the edges among them with the ends as positions in `members`."""
+
+    members: np.ndarray
+    inside: Undirected
 
 
 def undirected(src_E: np.ndarray, dst_E: np.ndarray, similarity_E: np.ndarray) -> Undirected:
@@ -77,36 +92,44 @@ def partition(  # noqa: PLR0917 (the graph is three arrays)
     if n == 0:
         return np.zeros(0, dtype=np.int64)
     graph = undirected(src_E, dst_E, similarity_E)
-    labels = engine(n, *graph, resolution=recipe.resolution, seed=seed_of(seed, "partition"))
-    groups = _groups(labels)
-    parts: list[np.ndarray] = []
-    for members, inside in zip(groups, _insides(groups, graph), strict=True):
-        parts += _sized(members, inside, recipe, engine, seed, level=1)
+    labels_N = engine([Part(n, graph, recipe.resolution, seed_of(seed, "partition"))])[0]
+    groups = _groups(labels_N)
+    parts = _sized(_pieces(np.arange(n), graph, groups), recipe, engine, seed)
     return _numbered(n, [p for p in parts if len(p) >= recipe.min_tools])
 
 
-def _sized(
-    members: np.ndarray, inside: Undirected, recipe: PartitionRecipe, engine: Engine, seed: int, *, level: int
-) -> list[np.ndarray]:
-    """`members` cut into parts of at most `max_tools`, and further wherever a part falls apart by itself.
+def _sized(pieces: list[Piece], recipe: PartitionRecipe, engine: Engine, seed: int) -> list[np.ndarray]:
+    """Members of parts of at most `max_tools`: what is larger is cut, and so is what falls apart by itself.
 
-    inside: the edges among `members`, whose ends are positions in it.
+    Level by level, so that an engine gets all pieces of a level at once.
     """
-    fits = len(members) <= recipe.max_tools
-    if fits and len(members) < 2 * recipe.min_tools:
-        return [members]
-    if level > ROUNDS:
-        return [members] if fits else _cut(members, recipe.max_tools)
-    # Modularity counts from the part's own edges, so the first cut inside is a finer one without a larger resolution.
-    resolution = recipe.resolution if fits else recipe.resolution * 2 ** (level - 1)
-    labels = engine(len(members), *inside, resolution=resolution, seed=seed_of(seed, "split", level, int(members[0])))
-    groups = _merged(_groups(labels), inside, recipe)
-    if fits and separation(inside, groups) <= recipe.split:
-        return [members]
-    parts: list[np.ndarray] = []
-    for group, deeper in zip(groups, _insides(groups, inside), strict=True):
-        parts += _sized(members[group], deeper, recipe, engine, seed, level=level + 1)
-    return parts
+    done: list[np.ndarray] = []
+    least = min(2 * recipe.min_tools, recipe.max_tools + 1)   # what is smaller cannot become two communities
+    for level in range(1, ROUNDS + 1):
+        done += [p.members for p in pieces if len(p.members) < least]
+        pieces = [p for p in pieces if len(p.members) >= least]
+        if not pieces:
+            break
+        cuts = engine([_part(piece, recipe, seed, level) for piece in pieces])
+        deeper: list[Piece] = []
+        for piece, labels_M in zip(pieces, cuts, strict=True):
+            groups = _merged(_groups(labels_M), piece.inside, recipe)
+            if len(piece.members) <= recipe.max_tools and separation(piece.inside, groups) <= recipe.split:
+                done.append(piece.members)
+            else:
+                deeper += _pieces(*piece, groups)
+        pieces = deeper
+    return done + [members for piece in pieces for members in _cut(piece.members, recipe.max_tools)]
+
+
+def _part(piece: Piece, recipe: PartitionRecipe, seed: int, level: int) -> Part:
+    """The next cut of a piece.
+
+    Modularity counts from the piece's own edges, so the first cut inside is a finer one without a larger resolution.
+    """
+    members, inside = piece
+    resolution = recipe.resolution if len(members) <= recipe.max_tools else recipe.resolution * 2 ** (level - 1)
+    return Part(len(members), inside, resolution, seed_of(seed, "split", level, int(members[0])))
 
 
 def separation(graph: Undirected, groups: list[np.ndarray]) -> float:
@@ -148,18 +171,20 @@ def _merged(groups: list[np.ndarray], inside: Undirected, recipe: PartitionRecip
     return _groups(label_N)
 
 
-def _insides(groups: list[np.ndarray], graph: Undirected) -> list[Undirected]:
-    """The edges inside each group (sorted members), with the ends as positions in it. One pass over all edges."""
-    label_N = _labels(groups)
-    place_N = np.zeros(len(label_N), dtype=np.int64)
+def _pieces(members: np.ndarray, graph: Undirected, groups: list[np.ndarray]) -> list[Piece]:
+    """Each group of positions in `members` with the edges inside it. One pass over all edges."""
+    label_M = _labels(groups)
+    place_M = np.zeros(len(label_M), dtype=np.int64)
     for group in groups:
-        place_N[group] = np.arange(len(group))
-    label_E = label_N[graph.src_E]
-    inside = np.flatnonzero(label_E == label_N[graph.dst_E])
+        place_M[group] = np.arange(len(group))
+    label_E = label_M[graph.src_E]
+    inside = np.flatnonzero(label_E == label_M[graph.dst_E])
     inside = inside[np.argsort(label_E[inside], kind="stable")]
     ends = np.searchsorted(label_E[inside], np.arange(1, len(groups)))
-    found = np.split(inside, ends)
-    return [Undirected(place_N[graph.src_E[e]], place_N[graph.dst_E[e]], graph.weight_E[e]) for e in found]
+    edges = (
+        Undirected(place_M[graph.src_E[e]], place_M[graph.dst_E[e]], graph.weight_E[e]) for e in np.split(inside, ends)
+    )
+    return [Piece(members[group], within) for group, within in zip(groups, edges, strict=True)]
 
 
 def _cut(members: np.ndarray, size: int) -> list[np.ndarray]:

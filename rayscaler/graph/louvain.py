@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 
 import igraph
 import numpy as np
+
+from rayscaler.graph.communities import Part
+
+
+def louvain_each(parts: Sequence[Part]) -> list[np.ndarray]:
+    """`louvain` of each part."""
+    return [louvain(part.n, *part.edges, resolution=part.resolution, seed=part.seed) for part in parts]
 
 
 def louvain(

@@ -9,10 +9,10 @@ import pyarrow.compute as pc
 from rayscaler.graph.coherence import coherence_rows
 from rayscaler.graph.communities import Engine, modularity, partition, undirected
 from rayscaler.graph.domains import build_domains
-from rayscaler.graph.louvain import louvain
+from rayscaler.graph.louvain import louvain_each
 from rayscaler.recipes import PartitionRecipe
 from rayscaler.runtime.context import Context
-from rayscaler.runtime.graph_tool import modularity_communities
+from rayscaler.runtime.graph_tool import modularity_communities, start
 from rayscaler.runtime.shards import Output
 from rayscaler.runtime.store import Ref, Store
 from rayscaler.runtime.tiles import matrix
@@ -20,11 +20,11 @@ from rayscaler.tables import COHERENCE, DOMAINS, EDGES, EMBEDDINGS, REJECTS, TOO
 from rayscaler.toolspec import ToolSpec
 
 NAME, VERSION, READS, WRITES, SEEDED, UNIT = (
-    "partition", 2, (EDGES, EMBEDDINGS, TOOLS), (DOMAINS, COHERENCE, REJECTS), True, "tools",
+    "partition", 3, (EDGES, EMBEDDINGS, TOOLS), (DOMAINS, COHERENCE, REJECTS), True, "tools",
 )  # fmt: skip
 MADE_BY = ("igraph", "numpy", "rayscaler.graph")
 
-ENGINES: dict[str, Engine] = {"igraph": louvain, "graph-tool": modularity_communities}
+ENGINES: dict[str, Engine] = {"igraph": louvain_each, "graph-tool": modularity_communities}
 
 
 def run(ctx: Context[PartitionRecipe]) -> None:
@@ -40,6 +40,8 @@ class Partition:
         self.recipe, self.seed, self.store, self.inputs = recipe, seed, store, inputs
 
     def __call__(self, _: int) -> Output:
+        if self.recipe.engine == "graph-tool":
+            start()
         embeddings = self.store.read(self.inputs[EMBEDDINGS.name])
         ids = embeddings["tool_id"]
         vectors_ND = matrix(embeddings["vector"])

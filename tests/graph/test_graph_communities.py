@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rayscaler.graph.communities import LEFT_OVER, Undirected, modularity, partition, separation, undirected
-from rayscaler.graph.louvain import louvain
+from rayscaler.graph.louvain import louvain, louvain_each
 from rayscaler.recipes import PartitionRecipe
+from rayscaler.seeds import seed_of
 
 
 def cliques(*sizes: int) -> tuple[np.ndarray, np.ndarray]:
@@ -32,13 +33,14 @@ def test_both_directions_become_one_edge_of_the_larger_weight_without_loops():
 
 def test_cliques_joined_by_an_edge_are_communities_and_small_ones_are_left_over():
     src, dst = cliques(8, 6, 3)
-    labels = partition(18, src, dst, np.full(len(src), 0.9), PartitionRecipe(min_tools=5), louvain, 0)
+    labels = partition(18, src, dst, np.full(len(src), 0.9), PartitionRecipe(min_tools=5), louvain_each, 0)
     assert labels.tolist() == [0] * 8 + [1] * 6 + [LEFT_OVER] * 4
 
 
 def test_a_large_community_is_cut_by_force_where_nothing_else_helps():
     src, dst = cliques(25)                                           # a clique has no better cut
-    labels = partition(25, src, dst, np.full(len(src), 0.9), PartitionRecipe(min_tools=2, max_tools=10), louvain, 0)
+    recipe = PartitionRecipe(min_tools=2, max_tools=10)
+    labels = partition(25, src, dst, np.full(len(src), 0.9), recipe, louvain_each, 0)
     assert np.bincount(labels).max() <= 10
     assert (labels >= 0).all()
 
@@ -46,14 +48,10 @@ def test_a_large_community_is_cut_by_force_where_nothing_else_helps():
 def test_a_community_that_fits_is_cut_again_if_it_falls_apart():
     src, dst = cliques(5, 5, 5, 5)
 
-    def lumps(n, src, dst, weight, *, resolution, seed):             # an engine with a resolution limit
-        return np.zeros(n, dtype=int) if n == 20 and seed == first[0] else louvain(
-            n, src, dst, weight, resolution=resolution, seed=seed
-        )
+    def lumps(parts):                                                # an engine with a resolution limit
+        first = parts[0].seed == seed_of(0, "partition")
+        return [np.zeros(20, dtype=int)] if first else louvain_each(parts)
 
-    from rayscaler.seeds import seed_of
-
-    first = [seed_of(0, "partition")]
     weight = np.full(len(src), 0.9)
     apart = partition(20, src, dst, weight, PartitionRecipe(split=0.55), lumps, 0)
     whole = partition(20, src, dst, weight, PartitionRecipe(split=1.0), lumps, 0)
@@ -79,9 +77,9 @@ def test_sizes_are_kept_and_the_order_of_pairs_does_not_matter(*, seed, n, pairs
     src, dst = rng.integers(0, max(n, 1), size=(2, pairs if n else 0))
     similarity = rng.uniform(0.3, 1.0, size=len(src)).astype(np.float32)
     recipe = PartitionRecipe(min_tools=least, max_tools=most)
-    labels = partition(n, src, dst, similarity, recipe, louvain, 3)
+    labels = partition(n, src, dst, similarity, recipe, louvain_each, 3)
     order = rng.permutation(len(src))
-    again = partition(n, dst[order], src[order], similarity[order], recipe, louvain, 3)
+    again = partition(n, dst[order], src[order], similarity[order], recipe, louvain_each, 3)
     assert labels.tolist() == again.tolist()
     assert len(labels) == n
     sizes = np.bincount(labels[labels >= 0])

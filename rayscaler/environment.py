@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from rayscaler.changes import Changes, Identity
+from rayscaler.changes import Changes, Difference, Identity
 
 _FROZEN = ConfigDict(frozen=True, extra="forbid")
 
@@ -284,6 +284,10 @@ class Session(Protocol):
 
     def rows(self, table: str) -> list[dict[str, Any]]:
         """All rows of a table, by primary key. For task makers and tests; agents have tools."""
+        ...
+
+    def diff(self, other: Any) -> list[Difference]:
+        """In what `other`, a session from the same start, differs; empty exactly when the states mean the same."""
         ...
 
     def digest(self) -> str:

@@ -36,6 +36,7 @@ class TablePlan:
         self.decoders = tuple((c.name, decode) for c in entity.columns if (decode := _decoder(c)))
         self.json_places = tuple(i for i, c in enumerate(entity.columns) if c.semantic is Semantic.JSON)
         self.searched = tuple(c.name for c in entity.columns if c.type == "TEXT" and c.semantic is not Semantic.JSON)
+        self.compared = tuple(i for i, c in enumerate(entity.columns) if not c.volatile)
         self._sql: dict[tuple[Any, ...], str] = {}
 
     def row(self, values: tuple[Any, ...]) -> dict[str, Any]:

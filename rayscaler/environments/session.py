@@ -8,20 +8,20 @@ both keep what `changes()` says.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from typing import TYPE_CHECKING, Any, Literal
 
 import apsw
 
 from rayscaler.canonical import dumps
-from rayscaler.changes import Changes, RowChange
+from rayscaler.changes import Changes, Difference, RowChange, explain_changes
 from rayscaler.environment import CallResult, ToolError, ToolErrorKind
 from rayscaler.environments.database import Database
+from rayscaler.environments.digest import changed_content, digest_of, whole_content
 from rayscaler.environments.language_runtime import STEPS, BudgetExceeded, RequirementFailed
 from rayscaler.environments.plans import Fault
 from rayscaler.environments.result import plain
-from rayscaler.environments.sql import COUNTERS, quote
+from rayscaler.environments.sql import COUNTERS
 from rayscaler.environments.template import Start, load_rows, open_copy, set_limits
 
 if TYPE_CHECKING:
@@ -86,14 +86,27 @@ class SqliteSession:
         plan = self._environment.plan(table)
         return [plan.row(values) for values in self._connection.execute(plan.select_sql(()))]
 
+    def diff(self, other: SqliteSession) -> list[Difference]:
+        """In what `other` differs from this session, row by row; empty exactly when the states mean the same.
+
+        Up to generated ids and volatile columns, free of order. Costs what the two changed, not what exists. Raises
+        ValueError if they did not begin in the same state.
+        """
+        if other._start.digest != self._start.digest:
+            raise ValueError(f"the sessions began in different states (seeds {self.seed} and {other.seed}): "
+                             f"their changes cannot be compared")
+        return explain_changes(self.changes(), other.changes(), self._environment.spec.identity)
+
     def digest(self) -> str:
-        """SHA-256 of all rows of all tables, volatile columns left out. Equal content, equal digest."""
-        state = hashlib.sha256()
-        for plan in self._environment.plans.values():
-            kept = ", ".join(quote(c.name) for c in plan.entity.columns if not c.volatile)
-            rows = self._connection.execute(f"SELECT {kept} FROM {quote(plan.entity.name)}{plan.order}").fetchall()
-            state.update(json.dumps([plan.entity.name, rows], ensure_ascii=False, separators=(",", ":")).encode())
-        return state.hexdigest()
+        """SHA-256 over all rows of all tables, volatile columns left out. Equal content, equal digest.
+
+        The first one on a start costs what exists, each later one on it what changed.
+        """
+        plans = self._environment.plans
+        changed = changed_content(self._connection, plans, self._recorder.changeset())
+        if self._start.content is None:
+            self._start.content = whole_content(self._connection, plans) - changed
+        return digest_of(self._start.content + changed)
 
     def snapshot(self) -> bytes:
         """The state as bytes that `restore` takes: seed and changes since the start (and loaded rows with it)."""

@@ -28,13 +28,17 @@ _STATEMENTS = 16
 
 
 class Start:
-    """Where a session begins: an image of its database. `loaded` if rows were put in by hand after seeding."""
+    """Where a session begins: an image of its database. `loaded` if rows were put in by hand after seeding.
 
-    __slots__ = ("digest", "image", "loaded", "seed")
+    content: the sum of its rows' hashes (`digest`), None until a session asks for it.
+    """
+
+    __slots__ = ("content", "digest", "image", "loaded", "seed")
 
     def __init__(self, seed: int, image: bytes, *, loaded: bool = False) -> None:
         self.seed, self.image, self.loaded = seed, image, loaded
         self.digest = hashlib.sha256(image).hexdigest()[:16]
+        self.content: int | None = None
 
 
 def make_start(schema: str, plans: Mapping[str, TablePlan], rows: Mapping[str, list[dict[str, Any]]], now: str,

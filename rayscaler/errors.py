@@ -52,6 +52,10 @@ class EnvironmentSpecError(RayscalerError, ValueError):
     """An environment specification contradicts itself: an unknown column, a reference to no table."""
 
 
+class HostError(RayscalerError, RuntimeError):
+    """A host of sessions, or the process that tries a tool, ended without an answer; what was asked is not done."""
+
+
 class ShapeError(RayscalerError, ValueError):
     """An array has the wrong shape, dtype or norm."""
 

@@ -36,7 +36,7 @@ class Inferred(NamedTuple):
 
 def infer(tools: list[ToolSpec], recipe: MaterializeRecipe) -> Inferred:
     """What the tools of a domain say about its database."""
-    readings = [read_tool(tool) for tool in tools]
+    readings = [read_tool(_as_told(tool)) for tool in tools]
     placed = place(readings)
     rejects = [
         Rejected(r.tool.tool_id, Reason.NO_ENTITY, _why_not(r))
@@ -75,6 +75,11 @@ def infer(tools: list[ToolSpec], recipe: MaterializeRecipe) -> Inferred:
         if plan.placed.reading.verb == "clear" and plan.key:
             plan.children = _children(tables, plan)
     return Inferred(tables, plans, sorted(rejects))
+
+
+def _as_told(tool: ToolSpec) -> ToolSpec:
+    """The tool without an answer that intake made up: `get_order_details` answers an order, not an «order detail»."""
+    return tool.model_copy(update={"response": None}) if tool.response_inferred else tool
 
 
 def _why_not(reading: Reading) -> str:

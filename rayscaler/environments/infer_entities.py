@@ -245,7 +245,7 @@ def _is_substantial(reading: Reading) -> bool:
         return False
     if reading.operator in (Operator.CREATE, Operator.UPDATE):
         return bool(names)
-    if reading.operator in (Operator.LIST, Operator.SEARCH):
+    if reading.operator in (Operator.LIST, Operator.SEARCH, Operator.GET):
         return True
     return bool(names) or _has_schema(reading)
 

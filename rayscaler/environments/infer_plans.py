@@ -10,7 +10,7 @@ from rayscaler.environment import Operator, Part
 from rayscaler.environments.infer_bounds import Bound, Plan, Unplanned, bind, is_scope, names_row
 from rayscaler.environments.infer_drafts import Draft, TableDraft, arguments, canon
 from rayscaler.environments.infer_entities import Placed
-from rayscaler.environments.lexicon import is_query, key_noun, norm, phrase_of, word_set
+from rayscaler.environments.lexicon import is_query, key_noun, norm, phrase_of, plural, word_set
 from rayscaler.environments.operators import Reading, participle
 from rayscaler.environments.schemas import properties, required, type_of
 
@@ -88,12 +88,18 @@ def _settle_read(plan: Plan) -> str:
         if verb == "search" and not plan.key:
             return "a search whose answer holds no rows"
         plan.operator = Operator.GET if plan.key or verb in ("get", "list", "") else Operator.LOOKUP
-    elif plan.operator is Operator.GET and not plan.key and not arguments(placed):
-        last = (phrase_of(placed.reading.tool.name) or ("",))[-1]
-        plan.operator = Operator.LIST if last.endswith("s") else Operator.GET
+    elif plan.operator is Operator.GET and not plan.key and _names_many(plan):
+        plan.operator = Operator.LIST
     if verb == "check" and plan.operator is Operator.GET:
         plan.operator = Operator.LOOKUP
     return ""
+
+
+def _names_many(plan: Plan) -> bool:
+    """Whether name or route of a tool whose answer is unknown speak of its rows in the plural."""
+    tool, last = plan.placed.reading.tool, plan.table.noun[-1]
+    spoken = {*phrase_of(tool.name), *phrase_of(tool.path)}
+    return plural(last) != last and bool(spoken & set(plural(last).split()))
 
 
 def _is_facet_list(plan: Plan) -> bool:

@@ -144,7 +144,8 @@ class SqliteSession:
         """Put `rows` in place of all rows of a table; the result is the new start, so `changes()` is empty after it.
 
         Columns that a row lacks are NULL or made up where they are generated. References are not checked here: load
-        all tables, then call tools. Raises ValueError for a row that the schema does not take.
+        all tables, then call tools. Raises ValueError for a row that the schema does not take:
+        `importing.import_tables` fits rows made elsewhere, nested ones too, and widens the schema for the rest.
         """
         plan = self._environment.plan(table)
         load_rows(self._connection, plan, rows, self._environment.spec.now)

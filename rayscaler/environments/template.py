@@ -89,8 +89,8 @@ def load_rows(connection: apsw.Connection, plan: TablePlan, rows: list[dict[str,
         for number, row in enumerate(rows):
             unknown = sorted(row.keys() - plan.columns.keys())
             if unknown:
-                raise ValueError(f"{plan.entity.name}, row {number}: no column {unknown[0]!r}; "
-                                 f"there are {', '.join(plan.names)}")
+                raise ValueError(f"{plan.entity.name}, row {number}: no column {', '.join(map(repr, unknown))}; there "
+                                 f"are {', '.join(plan.names)}. importing.import_tables fits rows made elsewhere.")
             database.steps = STEPS
             try:
                 database.insert(plan.entity.name, **row)

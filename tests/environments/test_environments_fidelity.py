@@ -1,11 +1,23 @@
 """Environments compiled from tool lists alone, as benchmarks publish them, beside the benchmark's own runs."""
 
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
 from rayscaler.environment import EnvironmentSpec, Operator
 from rayscaler.environments.compiler import compile_environment
+from rayscaler.environments.hosting import HostedEnvironment
+from rayscaler.environments.importing import import_tables
 from rayscaler.recipes import MaterializeRecipe
 from rayscaler.specs.answers import with_answers
 from rayscaler.toolspec import ToolSpec
 from tracker import tool
+
+sys.path.append(str(Path(__file__).parents[2] / "jobs"))
+
+from benchmarks import fidelity
 
 RECIPE = MaterializeRecipe(min_tools=1)
 
@@ -40,3 +52,66 @@ def test_a_read_without_arguments_named_in_the_plural_lists():
     assert spec.tool("list_branches").operator is Operator.LIST
     assert spec.tool("get_branches").operator is Operator.LIST
     assert spec.tool("get_catalogue").operator is Operator.GET
+
+
+LOANS = {
+    "#L1": {
+        "reader_id": "r1", "status": "lost", "due_date": "2026-02-01", "fine": {"amount": 2.5},
+        "books": [{"isbn": "111", "title": "Emma"}],
+    },
+    "#L2": {"reader_id": "r1", "status": "active", "books": []},
+}
+READERS = {"r1": {"email": "ann@example.com", "home": {"city": "Rome", "zip": "00100"}, "vip": True}}
+SHELF = [
+    function("move_reader", ["reader_id", "city", "zip"], "Change the home of a reader."),
+    function("replace_loan_books", ["loan_id", "isbns"], "Replace the books of a loan.", isbns={"type": "array"}),
+]
+
+
+def test_rows_made_elsewhere_keep_every_key():
+    world = import_tables(compiled([*LIBRARY, *SHELF]), {"loans": LOANS, "readers": READERS})
+    how = {(n.table, n.key): (n.how, n.column) for n in world.notes}
+    assert how["readers", "home.city"] == ("inside", "city")
+    assert how["loans", "books[].isbn"] == ("gathered", "isbns")
+    assert how["loans", "fine"] == ("new column", "fine")
+    assert world.rows["readers"] == [
+        {"reader_id": "r1", "email": "ann@example.com", "city": "Rome", "zip": "00100", "vip": True}
+    ]
+    assert world.rows["loans"][0]["books"] == LOANS["#L1"]["books"]
+    assert "lost" in world.spec.entity("loans").column("status").enum
+
+
+def test_imported_rows_are_what_the_tools_see():
+    world = import_tables(compiled([*LIBRARY, *SHELF]), {"loans": LOANS, "readers": READERS})
+    with closing(HostedEnvironment(world.spec).start(0)) as session:
+        for table, rows in world.rows.items():
+            session.load_rows(table, rows)
+        assert session.rows("branches") == []
+        assert session.call("find_reader_id_by_email", {"email": "ann@example.com"}).value["readers"][0]["vip"] is True
+        assert session.call("extend_active_loan", {"loan_id": "#L1", "due_date": "2026-03-01"}).error is not None
+        assert session.call("extend_active_loan", {"loan_id": "#L2", "due_date": "2026-03-01"}).ok
+        assert [(c.table, c.key) for c in session.changes()] == [("loans", {"loan_id": "#L2"})]
+
+
+def test_a_reference_that_imported_rows_break_gives_way():
+    world = import_tables(compiled(LIBRARY), {"loans": {"#L1": {"reader_id": "nobody"}}, "readers": {}})
+    assert world.spec.entity("loans").column("reader_id").references is None
+    assert any(n.how == "gave way" and n.key == "references readers" for n in world.notes)
+
+
+def test_a_table_that_the_environment_lacks_is_an_error():
+    with pytest.raises(KeyError, match="there are"):
+        import_tables(compiled(LIBRARY), {"penguins": {}})
+
+
+@pytest.mark.parametrize(("domain", "tables"), [
+    ("retail", {"users", "orders", "products"}), ("airline", {"users", "reservations", "flights"}),
+])
+def test_gold_of_a_hand_made_environment_changes_the_same_records(shared_data: Path, domain: str, tables: set[str]):
+    folder = shared_data / "bench" / "tau-bench" / domain
+    world = fidelity.read_world(folder)
+    assert tables <= {e.name for e in world.spec.entities}
+    tallies = fidelity.compare(world, fidelity.read_runs(folder, "test")[:25], fidelity.read_tables(folder))
+    calls, same = (sum(t.counts[k] for t in tallies.values()) for k in ("calls", "same record"))
+    assert calls >= 20
+    assert same / calls >= 0.9

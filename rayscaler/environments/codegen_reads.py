@@ -14,7 +14,14 @@ def find_row(writer: Writer, plan: Plan) -> list[str]:
     """The row that key and filters name. With neither, the first row: there is only one such thing."""
     keys, filters = plan.of(Part.KEY), [b for b in plan.of(Part.FILTER) if b.sign == "="]
     named = keys + [b for b in filters if b.needed]
-    if named:
+    query = plan.of(Part.QUERY)
+    if query:
+        return [
+            f'{writer.many} = db.search("{writer.table}", {writer.names[query[0].parameter]}{writer.equals(filters)})',
+            f'require({writer.many}, "no {" ".join(plan.table.noun)} has this {query[0].parameter}")',
+            f"{writer.one} = {writer.many}[0]",
+        ]
+    if named and not (plan.recorded and len(filters) > len(named)):
         return [f'{writer.one} = db.get("{writer.table}"{writer.equals(named)})']
     said = " ".join(plan.table.noun)
     if not filters:

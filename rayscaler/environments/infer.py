@@ -10,6 +10,7 @@ import re
 from typing import NamedTuple
 
 from rayscaler.environment import Operator, Part
+from rayscaler.environments.infer_answers import plan_alone
 from rayscaler.environments.infer_bounds import Bound, Plan, Unplanned
 from rayscaler.environments.infer_columns import draft_table
 from rayscaler.environments.infer_drafts import Draft, TableDraft, canon
@@ -52,9 +53,17 @@ def infer(tools: list[ToolSpec], recipe: MaterializeRecipe) -> Inferred:
     plans, unplanned = _plan(groups, drafts, keys)
     tagged = _plan_tags(readings, drafts)
     plans += [p for p in tagged if isinstance(p, Plan)]
-    explained = {p.placed.reading.tool.tool_id for p in tagged if isinstance(p, Plan)}
-    rejects = [r for r in rejects if r.key not in explained]
+    planned = {p.placed.reading.tool.tool_id for p in plans}
+    taken = frozenset(p.table.noun for p in plans)
+    # A write on a table that cannot be planned there stays out: kept elsewhere, the table's readers would not see it.
+    rest = [r for r, p in zip(readings, placed, strict=True)
+            if r.tool.tool_id not in planned and (p is None or not r.operator.writes or p.noun not in taken)]
+    own, alone = plan_alone(rest, taken)
+    drafts |= own
+    plans += alone
     rejects += [Rejected(u.tool_id, Reason.NO_ENTITY, u.detail) for u in unplanned]
+    explained = {p.placed.reading.tool.tool_id for p in plans}
+    rejects = [r for r in rejects if r.key not in explained]
     order = {tool.tool_id: i for i, tool in enumerate(tools)}
     plans.sort(key=lambda p: order[p.placed.reading.tool.tool_id])
     used = {p.table.noun for p in plans}

@@ -46,6 +46,8 @@ class Plan:
     status_column: Draft | None = None
     states: tuple[str, ...] = ()
     children: TableDraft | None = None
+    recorded: bool = False
+    """Looked up by its arguments in a table of its own, that no other tool speaks of."""
     nested: list[tuple[TableDraft, Draft]] = field(default_factory=list)
     """Tables whose rows are told with the row («the user, including their orders»), by the column that refers to it."""
     tagging: str = ""

@@ -29,10 +29,13 @@ from rayscaler.toolspec import JsonSchema, snake
 _WRITERS = (Operator.CREATE, Operator.UPDATE, Operator.TRANSITION, Operator.RELATE, Operator.TRANSFER)
 
 
-def draft_table(table: Phrase, placed: list[Placed], keys: dict[str, str], *, link: bool = False) -> TableDraft:
+def draft_table(
+    table: Phrase, placed: list[Placed], keys: dict[str, str], *, link: bool = False, recorded: bool = False
+) -> TableDraft:
     """All columns that the tools of a table speak of. `keys`: tool id -> the parameter that names its row, or empty.
 
     link: the table joins two others; its rows get a key of their own that no tool speaks of.
+    recorded: every argument is a column, that of reads too.
     """
     draft = TableDraft(table, placed)
     silent = not any(p.reading.tool.response for p in placed)
@@ -42,7 +45,7 @@ def draft_table(table: Phrase, placed: list[Placed], keys: dict[str, str], *, li
         _add_properties(draft, one)
     for late in (False, True):
         for one in placed:
-            _add_arguments(draft, one, keys[one.reading.tool.tool_id], silent, late=late)
+            _add_arguments(draft, one, keys[one.reading.tool.tool_id], silent or recorded, late=late)
     if link:
         draft.key = "linkid"
         draft.columns["linkid"] = Draft("link_id", "linkid", {"type": "string"})
@@ -89,8 +92,11 @@ def _column(draft: TableDraft, name: str, schema: JsonSchema) -> Draft:
     return found
 
 
-def _add_arguments(draft: TableDraft, placed: Placed, key: str, silent: bool, *, late: bool) -> None:
-    """The columns that a tool's parameters speak of; renaming ones (`newName`) come late, when columns are known."""
+def _add_arguments(draft: TableDraft, placed: Placed, key: str, every: bool, *, late: bool) -> None:
+    """The columns that a tool's parameters speak of; renaming ones (`newName`) come late, when columns are known.
+
+    every: a read's parameters too, whatever they are called.
+    """
     reading = placed.reading
     needed = set(required(reading.tool.parameters))
     paths = {s.parameter for s in reading.route.steps if s.parameter}
@@ -105,7 +111,7 @@ def _add_arguments(draft: TableDraft, placed: Placed, key: str, silent: bool, *,
             column.written = True
             column.score += 4 if name in needed else 2
             column.needed_by += name in needed and reading.operator in (Operator.CREATE, Operator.RELATE)
-        elif _is_filter(draft, name, schema, name in needed or scope, silent):
+        elif _is_filter(draft, name, schema, name in needed or scope, every):
             column = _column(draft, name, schema)
             column.score += 14 if name in needed else 2
         else:
@@ -167,12 +173,12 @@ def label_of(draft: TableDraft) -> str:
     return ""
 
 
-def _is_filter(draft: TableDraft, name: str, schema: JsonSchema, needed: bool, silent: bool) -> bool:
+def _is_filter(draft: TableDraft, name: str, schema: JsonSchema, needed: bool, every: bool) -> bool:
     if canon(name, draft.noun) in draft.columns:
         return True
     if is_limit(name) or is_query(name) or not is_scalar(schema) or range_of(name)[0]:
         return False
-    return (needed and (silent or bool(key_noun(name)[1]))) or silent or bool(enum_of(schema) and needed)
+    return every or (needed and (bool(key_noun(name)[1]) or bool(enum_of(schema))))
 
 
 @cache

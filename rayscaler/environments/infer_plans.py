@@ -29,8 +29,13 @@ def plan_tool(placed: Placed, table: TableDraft, key: str, kinds: frozenset[Oper
         Bound(name, Part.FILTER, parent, needed=name in needed) if parent and name == key else bind(plan, name)
         for name in properties(placed.reading.tool.parameters)
     ]
+    return checked(plan)
+
+
+def checked(plan: Plan) -> Plan | Unplanned:
+    """The plan, or why it makes no sense after all."""
     problem = _check(plan)
-    return Unplanned(placed.reading.tool.tool_id, problem) if problem else plan
+    return Unplanned(plan.placed.reading.tool.tool_id, problem) if problem else plan
 
 
 def _parent_column(plan: Plan) -> Draft | None:

@@ -65,7 +65,7 @@ def _status_column(draft: TableDraft, statuses: list[str], plan: Plan) -> Draft 
             # `comment(message)` writes a message; it makes no status that the specification does not have.
             plan.operator, plan.status = Operator.UPDATE, ""
             return None
-    names = ("status", "state", "lifecycle_status", "stage_of_life")
+    names = ("status", "state", "lifecycle_status", "stage_of_life", *(f"status_{n}" for n in range(2, 1000)))
     name = next(n for n in names if canon(n, draft.noun) not in draft.columns)
     column = Draft(name, canon(name, draft.noun), {"type": "string"}, score=100)
     draft.columns[column.canon] = column

@@ -44,6 +44,14 @@ class StageError(RayscalerError, RuntimeError):
     """A stage could not finish. The tables before it are whole."""
 
 
+class StorageError(RayscalerError, OSError):
+    """A disk or a bucket refused: full, read-only, not there, wrong credentials, unreachable. Says what to do."""
+
+
+class StoreUnreachable(StorageError):
+    """A bucket did not answer or had an internal error, although it was asked several times. It may later."""
+
+
 class ToolCodeError(RayscalerError, ValueError):
     """A tool's source is outside the tool language. Names the construct and its line."""
 

@@ -141,9 +141,14 @@ def run(
     store, tell = Store(run), listener or (lambda _: None)
     every = steps(config)
     planned = up_to(every, until)
-    with store.exclusive():
+    with store.exclusive() as still_ours:
+
+        def checked(event: Event) -> None:
+            still_ours()
+            tell(event)
+
         _describe(store, config, every)
-        return _run_steps(store, config, planned, tell)
+        return _run_steps(store, config, planned, checked)
 
 
 def _run_steps(store: Store, config: Config, planned: list[Step], tell: Listener) -> list[StageResult]:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rayscaler.runtime.cluster import set_environment
+from s3_server import CREDENTIALS
 
 
 class ClusterProcess(NamedTuple):
@@ -81,7 +82,7 @@ def _free_port() -> int:
 
 
 def _clean_environment() -> dict[str, str]:
-    """Workers import the small works beside the tests; no other cluster is joined."""
+    """Workers import the small works beside the tests and may write to their S3 server; no other cluster is joined."""
     kept = {key: value for key, value in os.environ.items() if key != "RAY_ADDRESS"}
     paths = [str(Path(__file__).parent), *filter(None, [os.environ.get("PYTHONPATH")])]
-    return {**kept, "PYTHONPATH": os.pathsep.join(paths)}
+    return {**CREDENTIALS, **kept, "PYTHONPATH": os.pathsep.join(paths)}

@@ -3,22 +3,19 @@
     <run>/<table>@<version>/<fingerprint>/part-00003-5be1….parquet
     <run>/<table>@<version>/<fingerprint>/record.json                   written last: its presence means «whole»
 
-`<run>` is any path or URI that pyarrow opens (a local folder, `s3://`, `gs://`). A file is whole or absent: on a local
-disk it is written under a hidden name, flushed and renamed; an object store shows an object only once it is closed.
-A store pickles, so that workers write their own parts.
+`<run>` is any path or URI that pyarrow opens (a local folder, `s3://`, `gs://`). A file is whole or absent
+(`files.py`). What a disk or a bucket refuses is a StorageError that says what to do. A store pickles, so that workers
+write their own parts; credentials are not in it, every node has its own.
 """
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import logging
-import os
-import uuid
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,8 +24,10 @@ import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 from pydantic import ValidationError
 
-from rayscaler.errors import ConfigError, StageError, TableError, TableNotFound
+from rayscaler.errors import TableError, TableNotFound
 from rayscaler.record import Record
+from rayscaler.runtime.claims import Holder, exclusive, holder
+from rayscaler.runtime.files import Place, explained, open_place, patient, put
 from rayscaler.table import Table, check
 
 ROW_GROUP = 1024
@@ -66,78 +65,80 @@ class Store:
 
     def __init__(self, uri: str) -> None:
         self.uri = uri if "://" in uri else str(Path(uri).expanduser().resolve())
-        self._fs: pafs.FileSystem | None = None
-        self._root = ""
+        self._place: Place | None = None
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"uri": self.uri, "_fs": None, "_root": ""}
+        return {"uri": self.uri, "_place": None}
 
     @property
-    def fs(self) -> pafs.FileSystem:
-        """The file system; opened on first use, again in each process."""
-        if self._fs is None:
-            try:
-                self._fs, self._root = pafs.FileSystem.from_uri(self.uri)
-            except (pa.ArrowInvalid, OSError) as error:
-                raise ConfigError(f"{self.uri}: expected a folder or a URI such as s3://bucket/run: {error}") from error
-        return self._fs
+    def place(self) -> Place:
+        """The file system and the run's folder in it; opened on first use, again in each process."""
+        if self._place is None:
+            self._place = open_place(self.uri)
+        return self._place
 
     def path(self, *names: str) -> str:
         """A path inside the run, as the file system spells it."""
-        self.fs  # noqa: B018  opens the file system, which sets the root
-        return "/".join([self._root, *names])
+        return "/".join([self.place.root, *names])
 
-    @contextmanager
-    def exclusive(self) -> Iterator[None]:
-        """Alone in this run for the time of the block, as far as this disk can tell; a killed process frees it.
+    def exclusive(self) -> AbstractContextManager[Callable[[], None]]:
+        """Alone in this run for the time of the block; a kill frees it (on an object store two minutes later).
 
-        Raises StageError if another process works in the run. Object stores have no such lock: there it is up to the
-        user.
+        Gives a check that raises StageError once the run is no longer ours. Raises StageError if another process works
+        in the run.
         """
-        if not isinstance(self.fs, pafs.LocalFileSystem):
-            yield
-            return
-        folder = Path(self.path())
-        folder.mkdir(parents=True, exist_ok=True)
-        with (folder / ".lock").open("w") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise StageError(f"{self.uri}: another process runs here; wait for it or take another --run") from None
-            yield
+        return exclusive(self.uri, self.place)
+
+    def holder(self) -> Holder | None:
+        """Who works in this run now, or None."""
+        return holder(self.uri, self.place)
 
     # --- files ---
 
+    @patient
     def write_bytes(self, data: bytes | pa.Buffer, *names: str) -> None:
         """Write one file, whole or absent; replaces an older one."""
-        path = self.path(*names)
-        folder = path.rsplit("/", 1)[0]
-        self.fs.create_dir(folder, recursive=True)
-        if not isinstance(self.fs, pafs.LocalFileSystem):
-            with self.fs.open_output_stream(path) as stream:
-                stream.write(data)
-            return
-        hidden = Path(folder) / f".{uuid.uuid4().hex}.tmp"
-        with hidden.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        hidden.replace(path)
+        with explained(self.uri, f"writing {'/'.join(names)}"):
+            put(self.place, self.path(*names), data)
 
+    @patient
     def read_bytes(self, *names: str) -> bytes:
         """The content of one file. TableNotFound if it is not there."""
         try:
-            with self.fs.open_input_file(self.path(*names)) as file:
+            with self._opened(*names) as file:
                 return bytes(file.read())
         except FileNotFoundError as error:
             raise TableNotFound(f"{'/'.join(names)} is not in the run {self.uri}") from error
+
+    @patient
+    def _files(self, ref: Ref) -> list[pafs.FileInfo]:
+        selector = pafs.FileSelector(self.path(ref.folder), allow_not_found=True)
+        with explained(self.uri, f"listing {ref.folder}"):
+            infos: list[pafs.FileInfo] = self.place.fs.get_file_info(selector)
+        return infos
+
+    @contextmanager
+    def _opened(self, *names: str) -> Iterator[pa.NativeFile]:
+        """A file to read from. What goes wrong while the block reads is explained too."""
+        path = self.path(*names)
+        with explained(self.uri, f"reading {'/'.join(names)}"), self.place.fs.open_input_file(path) as file:
+            yield file
+
+    @contextmanager
+    def _part(self, ref: Ref, name: str) -> Iterator[pa.NativeFile]:
+        """A part to read from. TableError if it is no whole Parquet file."""
+        try:
+            with self._opened(ref.folder, name) as source:
+                yield source
+        except pa.ArrowInvalid as error:
+            where = f"{self.uri}: {ref.folder}/{name}"
+            raise TableError(f"{where} is no whole Parquet file ({error}); delete it and run again") from error
 
     # --- parts ---
 
     def parts(self, ref: Ref) -> list[str]:
         """Names of the parts that are whole, in row order."""
-        selector = pafs.FileSelector(self.path(ref.folder), allow_not_found=True)
-        names = (info.base_name for info in self.fs.get_file_info(selector))
+        names = (info.base_name for info in self._files(ref))
         return sorted(name for name in names if name.startswith("part-") and name.endswith(".parquet"))
 
     def write_part(self, ref: Ref, name: str, arrow: pa.Table) -> None:
@@ -146,12 +147,14 @@ class Store:
         pq.write_table(check(ref.table, arrow), sink, row_group_size=ROW_GROUP, compression="zstd")
         self.write_bytes(sink.getvalue(), ref.folder, name)
 
+    @patient
     def discard(self, ref: Ref, keep: Iterable[str]) -> int:
         """Delete every file of an unfinished table that is not in `keep`; how many there were."""
-        wanted, selector = set(keep), pafs.FileSelector(self.path(ref.folder), allow_not_found=True)
-        strays = [info.path for info in self.fs.get_file_info(selector) if info.base_name not in wanted]
-        for path in strays:
-            self.fs.delete_file(path)
+        wanted = set(keep)
+        strays = [info.path for info in self._files(ref) if info.base_name not in wanted]
+        with explained(self.uri, f"deleting what is not of {ref.folder}"):
+            for path in strays:
+                self.place.fs.delete_file(path)
         return len(strays)
 
     # --- rows ---
@@ -164,23 +167,26 @@ class Store:
             schema = pa.schema([schema.field(name) for name in columns])
         return pa.concat_tables(tables) if tables else schema.empty_table()
 
+    @patient
     def read_span(self, ref: Ref, span: Span, columns: list[str] | None = None) -> pa.Table:
         """The rows of one span; decodes only the row groups that it touches."""
-        with self.fs.open_input_file(self.path(ref.folder, span.part)) as source:
+        with self._part(ref, span.part) as source:
             file = pq.ParquetFile(source)
             groups = range(span.start // ROW_GROUP, -(-span.stop // ROW_GROUP))
             arrow = file.read_row_groups(list(groups), columns=columns, use_threads=False)
         return _typed(ref, arrow, columns).slice(span.start - groups.start * ROW_GROUP, span.stop - span.start)
 
+    @patient
     def read_part(self, ref: Ref, name: str, columns: list[str] | None = None) -> pa.Table:
         """All rows of one part."""
-        with self.fs.open_input_file(self.path(ref.folder, name)) as source:
+        with self._part(ref, name) as source:
             arrow = pq.ParquetFile(source).read(columns=columns, use_threads=False)
         return _typed(ref, arrow, columns)
 
+    @patient
     def part_rows(self, ref: Ref, part: str) -> int:
         """How many rows one part has; reads its footer only."""
-        with self.fs.open_input_file(self.path(ref.folder, part)) as source:
+        with self._part(ref, part) as source:
             return int(pq.read_metadata(source).num_rows)
 
     def part_keys(self, ref: Ref, part: str) -> list[Any]:
@@ -189,9 +195,10 @@ class Store:
         rows = self.read_part(ref, part, columns).to_pydict()
         return rows[columns[0]] if len(columns) == 1 else [list(key) for key in zip(*rows.values(), strict=True)]
 
+    @patient
     def part_counts(self, ref: Ref, part: str) -> dict[str, Any]:
         """What one part's metadata says: `rows_in`, and `reasons` with their counts."""
-        with self.fs.open_input_file(self.path(ref.folder, part)) as source:
+        with self._part(ref, part) as source:
             metadata = pq.read_metadata(source).metadata or {}
         counts: dict[str, Any] = json.loads(metadata.get(COUNTS.encode(), b"{}"))
         return counts

@@ -209,7 +209,7 @@ class Database:
         if column.semantic is Semantic.JSON:
             return "{}" if (column.json_schema or {}).get("type") == "object" else "[]"
         if column.type == "TEXT":
-            return f"{column.name}-{row.get(plan.key, '')}"
+            return plan.made_up(column, row.get(plan.key, ""))
         return max(column.minimum or 0, 0) if column.semantic is not Semantic.BOOLEAN else 0
 
     def _time(self, column: Column) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 
 from rayscaler.canonical import dumps
 from rayscaler.environment import Column, Entity, Semantic, ToolErrorKind
+from rayscaler.environments.ids import IdStyle, arn_of, is_arn, service_of, style_of
 from rayscaler.environments.sql import quote
 from rayscaler.errors import FingerprintError
 
@@ -23,9 +24,9 @@ class Fault(Exception):
 class TablePlan:
     """What is known of one table before any session lives: its SQL, and how its values are stored."""
 
-    def __init__(self, entity: Entity, prefix: str) -> None:
+    def __init__(self, entity: Entity, style: IdStyle, service: str = "") -> None:
         self.entity = entity
-        self.prefix = prefix
+        self.style, self.service = style, service
         self.names = tuple(c.name for c in entity.columns)
         self.columns = {c.name: c for c in entity.columns}
         self.key = entity.key
@@ -68,7 +69,15 @@ class TablePlan:
 
     def make_id(self, number: int) -> Any:
         """The generated key with this number: `ord-1007`, or the number itself for an INTEGER key."""
-        return number if self.columns[self.key].type == "INTEGER" else f"{self.prefix}-{number:04d}"
+        return number if self.columns[self.key].type == "INTEGER" else self.style.make(number)
+
+    def made_up(self, column: Column, key: Any) -> str:
+        """What a generated text column that is no key begins with: the row's ARN, or its own name and the key."""
+        return arn_of(self.entity.singular, str(key), self.service) if is_arn(column) else f"{column.name}-{key}"
+
+    def number_of(self, key: Any) -> int:
+        """The number of a key that looks generated; 0 for any other."""
+        return self.style.number(str(key))
 
     def fault(self, kind: ToolErrorKind, message: str, column: str = "") -> Fault:
         """A Fault about this table."""
@@ -125,10 +134,11 @@ def make_plans(entities: tuple[Entity, ...]) -> dict[str, TablePlan]:
     """One plan per table. Id prefixes are short, readable and different: order -> ord, order_item -> oi."""
     plans: dict[str, TablePlan] = {}
     taken: set[str] = set()
+    service = service_of(entities)
     for entity in entities:
         prefix = next(p for p in _prefixes(entity.singular) if p not in taken)
         taken.add(prefix)
-        plans[entity.name] = TablePlan(entity, prefix)
+        plans[entity.name] = TablePlan(entity, style_of(entity, prefix, service), service)
     return plans
 
 

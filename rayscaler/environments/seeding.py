@@ -13,7 +13,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -115,6 +114,8 @@ def _keys(entities: Sequence[Entity], counts: dict[str, int], sources: dict[str,
             keys[entity.name] = keys[column.references][:n]
         elif column.enum:
             keys[entity.name] = list(column.enum[:n])
+        elif plans[entity.name].style.kind == "email":
+            keys[entity.name] = _natural_keys(entity, column.model_copy(update={"semantic": Semantic.EMAIL}), n, source)
         elif _is_named_by_people(column):
             keys[entity.name] = _names(entity, column, n, source)
         elif column.semantic is Semantic.ID or column.references:
@@ -138,10 +139,7 @@ def _names(entity: Entity, column: Column, n: int, source: Source) -> list[Any]:
     """Names as people give them to such things: `harbor-orders`."""
     taken: set[Any] = set()
 
-    def make() -> str:
-        return re.sub(r"[^a-z0-9]+", "-", source.title(entity.singular).lower()).strip("-")
-
-    return [_fresh(make, taken, column, i) for i in range(n)]
+    return [_fresh(lambda: source.slug(entity.singular), taken, column, i) for i in range(n)]
 
 
 def _natural_keys(entity: Entity, column: Column, n: int, source: Source) -> list[Any]:

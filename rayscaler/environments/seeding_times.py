@@ -11,6 +11,7 @@ from rayscaler.environment import Column, Semantic
 from rayscaler.environments.seeding_words import TIME_ROLES
 from rayscaler.toolspec import words
 
+_SHORT = 4
 _QUARTER = timedelta(minutes=15)
 
 
@@ -54,12 +55,14 @@ def begin_life(now: str, parent: Life | None, draw: Generator) -> Life:
 
 def role_of(column: Column) -> str:
     """What a date column is in the life of its row, by the words of its name: the last that says something."""
-    if column.generated:
+    said = list(reversed(words(column.name)))
+    named = next((TIME_ROLES[word] for word in said if word in TIME_ROLES), "")
+    # A participle that is not listed (`performedTime`) tells of something that has happened.
+    happened = said in (["timestamp"], ["time"]) or any(w.endswith("ed") and len(w) > _SHORT for w in said)
+    named = named or ("done" if happened else "start")
+    if column.generated and named != "end":
         return "updated" if column.volatile else "created"
-    for word in reversed(words(column.name)):
-        if word in TIME_ROLES:
-            return TIME_ROLES[word]
-    return "start"
+    return named
 
 
 def written(moment: datetime, column: Column) -> Any:

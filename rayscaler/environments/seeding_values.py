@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -13,6 +14,8 @@ from numpy.random import Generator
 
 from rayscaler.environment import Column, Entity, Semantic
 from rayscaler.environments.infer_semantics import semantic_of
+from rayscaler.environments.lexicon import singular
+from rayscaler.environments.seeding_codes import code, last_words, patterns_of
 from rayscaler.environments.seeding_more import more_value
 from rayscaler.environments.seeding_times import Life, role_of, written
 from rayscaler.environments.seeding_words import (
@@ -20,11 +23,13 @@ from rayscaler.environments.seeding_words import (
     ABOUT_PLACES,
     MAIL_DOMAINS,
     MODIFIERS,
+    PEOPLE_NOUNS,
     PEOPLE_WORDS,
     PLACES,
     RANGES,
     SENTENCES,
     STATUSES,
+    TITLE_WORDS,
     WORDS,
     Place,
     titles_for,
@@ -45,6 +50,7 @@ MAX_PROPERTIES = 8
 """Most properties of a made-up JSON object; its required ones come first."""
 MAX_DEPTH = 3
 _PERSON = "person"
+_OF_PEOPLE = (Semantic.EMAIL, Semantic.FIRST_NAME, Semantic.LAST_NAME, Semantic.USERNAME)
 
 
 class Person(NamedTuple):
@@ -64,6 +70,7 @@ class Source:
         self.draw = draw
         self.now = now
         self._mimesis_seed = mimesis_seed
+        self._persons: dict[str, bool] = {}
 
     # Made when first needed: each takes the better part of a millisecond, and most tables need none of them.
 
@@ -78,6 +85,17 @@ class Source:
     @cached_property
     def _finance(self) -> Finance:
         return Finance(Locale.EN, seed=self._mimesis_seed)
+
+    def names_person(self, entity: Entity, column: Column) -> bool:
+        """Whether a title is a person's name: in a table of people, or beside the email of whoever it names."""
+        if column.semantic is not Semantic.TITLE or words(column.name)[-1:] != ["name"]:
+            return False
+        if column.name not in self._persons:
+            group = _group(column.name, ABOUT_PEOPLE)
+            beside = {_group(c.name, ABOUT_PEOPLE) for c in entity.columns if c.semantic in _OF_PEOPLE}
+            people = entity.singular.rpartition("_")[2] in PEOPLE_NOUNS and group in ((), (entity.singular,))
+            self._persons[column.name] = people or (bool(group) and group in beside)
+        return self._persons[column.name]
 
     def row(self, life: Life) -> Made:
         """What the values of a new row come from."""
@@ -114,6 +132,10 @@ class Source:
         text = self.pick(titles_for(noun)).replace("%", self.pick(MODIFIERS))
         return text[0].upper() + text[1:]
 
+    def slug(self, noun: str) -> str:
+        """A name as people give it to a thing that machines use: `harbor-orders`."""
+        return re.sub(r"[^a-z0-9]+", "-", self.title(noun).lower()).strip("-")
+
     def sentence(self) -> str:
         """One or two sentences."""
         n = 1 + int(self.draw.random() < 0.4)
@@ -130,21 +152,25 @@ class Made:
         self._people: dict[tuple[str, ...], Person] = {}
         self._asked: dict[tuple[str, ...], set[str]] = {}
         self._places: dict[tuple[str, ...], Place] = {}
+        self._own_key = ""
 
     def value(self, entity: Entity, column: Column) -> Any:
         """A value for `column` of a row of `entity`. Asked again, it may give another one."""
+        if self._source.names_person(entity, column):
+            column = column.model_copy(update={"semantic": Semantic.PERSON})
         return self._of(column, entity.singular, 0)
 
     def adopt(self, column: Column, value: Any) -> None:
         """Take over a key that was made before the row: an email's or user name's owner is the row's person."""
-        if column.semantic in (Semantic.EMAIL, Semantic.USERNAME) and isinstance(value, str):
+        self._own_key = str(value)
+        if isinstance(value, str) and (column.semantic in (Semantic.EMAIL, Semantic.USERNAME) or "@" in value):
             person = self._person(column, fresh=False)
             name = value.partition("@")[0].replace("_", ".").rstrip("0123456789-")
             first, _, last = name.partition(".")
-            self._people[_group(column.name, ABOUT_PEOPLE)] = person._replace(
-                first=first.title(), last=last.title() or person.last,
-                **({"email": value} if "@" in value else {"username": value}),
-            )
+            told = {"email": value, "username": name.replace(".", "_")} if "@" in value else {"username": value}
+            person = person._replace(first=first.title(), last=last.title() or person.last, **told)
+            self._people[_group(column.name, ABOUT_PEOPLE)] = person
+            self._people.setdefault((), person)
 
     def _of(self, column: Column, noun: str, depth: int) -> Any:
         semantic = column.semantic
@@ -182,14 +208,16 @@ class Made:
         if semantic is Semantic.COMPANY:
             return source.company()
         if semantic is Semantic.TITLE:
-            return source.title(noun)
+            return source.title(_titled(column, noun))
         if semantic is Semantic.TEXT:
             return source.sentence()
         if semantic is Semantic.STATUS:
             return source.pick(STATUSES)
         if semantic is Semantic.URL:
             page = f"{source.pick(WORDS)}-{self._draw.integers(100, 1000)}"
-            return f"https://www.example.com/{noun.replace('_', '-')}s/{page}"
+            if "s3" in column.name.lower():
+                return f"s3://{source.slug('bucket')}/{page}.csv"
+            return f"https://www.example.com/{noun.replace('_', '-').removesuffix('s')}s/{page}"
         if semantic in (Semantic.WORD, Semantic.CODE):
             named = words(column.name)
             listed = values_of(named)
@@ -199,12 +227,18 @@ class Made:
                 return self._of_person(column.model_copy(update={"semantic": Semantic.PERSON}))
             if named[-2:] == ["time", "zone"] or named[-3:] == ["time", "zone", "id"]:
                 return self._place(column).timezone
+            if semantic is Semantic.WORD and (patterns_of(named) or named[-1:] in (["identifier"], ["id"], ["arn"])):
+                return code(column, noun, self._draw, lambda: self._called(column, noun))
         if semantic in (Semantic.WORD, Semantic.ENUM):
             return source.pick(WORDS)
         if semantic in _DEFAULT_RANGE:
             return str(self._number(column))
-        letters = "".join(chr(65 + int(i)) for i in self._draw.integers(26, size=3))
-        return f"{letters}-{self._draw.integers(1000, 10000)}"
+        return code(column, noun, self._draw, lambda: self._called(column, noun))
+
+    def _called(self, column: Column, noun: str) -> str:
+        """What an ARN's thing is called: the row's own key where the ARN is its own (`arn`, or its noun before it)."""
+        own = self._own_key and words(column.name)[:-1] in ([], words(noun))
+        return self._own_key if own else self._source.slug(noun)
 
     def _of_person(self, column: Column) -> str:
         person = self._person(column, fresh=True)
@@ -252,7 +286,7 @@ class Made:
         if kind == "array" or (kind is None and "items" in schema):
             items = schema.get("items")
             n = int(self._draw.integers(1, 4)) if depth < MAX_DEPTH else 0
-            made = [self._json(items if isinstance(items, dict) else {"type": "string"}, name, noun, depth + 1)
+            made = [self._json(items if isinstance(items, dict) else {"type": "string"}, _one_of(name), noun, depth + 1)
                     for _ in range(n)]
             return [item for i, item in enumerate(made) if item not in made[:i]]
         if kind == "object" or (kind is None and "properties" in schema):
@@ -275,6 +309,23 @@ class Made:
         noun = _PERSON if any(semantic_of(n, s) is Semantic.EMAIL for n, s in shapes.items()) else noun
         # The path tells `end.dateTime` from `start.dateTime`.
         return {name: self._json(shape, f"{path}.{name}", noun, depth + 1) for name, shape in shapes.items()}
+
+
+def _titled(column: Column, noun: str) -> str:
+    """Whose title it is: a project's in `projectName`, the row's own in `displayName`."""
+    named = last_words(column.name)
+    if named[-2:] == ["file", "name"]:
+        return "filename"
+    owner = [w for w in named[:-1] if w not in TITLE_WORDS] if named[-1:] in (["name"], ["title"]) else []
+    return "_".join(owner) or noun
+
+
+def _one_of(name: str) -> str:
+    """What one item of a list is called: contactIds -> contactId."""
+    last = words(name)[-1:] or [""]
+    one = singular(last[0])
+    cut = len(last[0]) - len(one)
+    return name[:-cut] if cut > 0 and last[0].startswith(one) else name
 
 
 def _as_column(name: str, schema: dict[str, Any]) -> Column:

@@ -34,6 +34,15 @@ MAIL_DOMAINS: tuple[str, ...] = tuple(_DATA["mail_domains"])
 RANGES: dict[str, tuple[int, int]] = {word: (low, high) for word, (low, high) in _DATA["ranges"].items()}
 TIME_ROLES: dict[str, str] = {word: role for role, words in reversed(_DATA["times"]) for word in words}
 """Word of a column's name -> updated, created, done, end, start, birth."""
+CODES: dict[str, list[str]] = {name: patterns for names, patterns in _DATA["codes"] for name in names}
+"""Last words of a column's name -> patterns of the codes in it."""
+ARNS: dict[str, tuple[str, str, bool]] = {word: (service, kind, regional) for word, service, kind, regional
+                                          in _DATA["arns"]}
+"""Word before `arn` -> service, what goes before the name, whether region and account stand in it."""
+PEOPLE_NOUNS = frozenset(_DATA["people_nouns"])
+"""Nouns whose rows are people: their title is a name."""
+TITLE_WORDS = frozenset(str(_DATA["title_words"]).split())
+"""Words before «name» that do not say whose name it is."""
 ABOUT_PEOPLE = frozenset(str(_DATA["about_people"]).split())
 """Words of a column's name that do not say whose name, email … it is."""
 ABOUT_PLACES = frozenset(str(_DATA["about_places"]).split())

@@ -7,7 +7,6 @@ of it is a memory copy.
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -106,6 +105,4 @@ def load_rows(connection: apsw.Connection, plan: TablePlan, rows: list[dict[str,
 
 def _next_number(plan: TablePlan, rows: list[dict[str, Any]]) -> int:
     """One more than the largest number among the ids that look generated."""
-    shape = re.compile(rf"(?:{re.escape(plan.prefix)}-)?(\d{{1,15}})\Z")
-    numbers = [int(found[1]) for row in rows if (found := shape.match(str(row.get(plan.key, ""))))]
-    return max(numbers, default=0) + 1
+    return max((plan.number_of(row.get(plan.key, "")) for row in rows), default=0) + 1

@@ -241,3 +241,49 @@ def test_a_key_that_people_choose_is_a_name_and_plain_columns_hold_words_of_thei
     assert all(re.fullmatch(r"[a-z]+(-[a-z0-9]+)+", row["name"]) for row in rows)
     assert {row["role"] for row in rows} <= {"owner", "editor", "commenter", "reader"}
     assert all("/" in row["mimeType"] for row in rows)
+
+
+def test_one_person_has_one_name_in_every_column_of_a_row():
+    people = table("customers", column("first_name", Semantic.FIRST_NAME), column("last_name", Semantic.LAST_NAME),
+                   column("email", Semantic.EMAIL), column("username", Semantic.USERNAME),
+                   column("display_name", Semantic.TITLE), column("receiver_name", Semantic.TITLE),
+                   column("receiver_email", Semantic.EMAIL), column("plan_name", Semantic.TITLE))
+    for row in seeded(people)["customers"]:
+        first, last = row["first_name"], row["last_name"]
+        assert row["display_name"] == f"{first} {last}"
+        assert row["email"].partition("@")[0] == f"{first}.{last}".lower().replace("'", "").replace(" ", "")
+        assert row["username"].startswith(f"{first}_".lower())
+        receiver = row["receiver_name"].lower().replace(" ", ".").replace("'", "")
+        assert row["receiver_email"].partition("@")[0] == receiver
+        assert row["receiver_email"] != row["email"]
+
+
+def test_a_key_that_is_an_email_is_its_owners():
+    people = Entity(name="delegates", singular="delegate", key="delegateEmail", columns=(
+        Column(name="delegateEmail", type="TEXT", semantic=Semantic.ID, nullable=False, generated=True),
+        column("full_name", Semantic.PERSON)))
+    for row in seeded(people)["delegates"]:
+        first, _, last = row["delegateEmail"].partition("@")[0].partition(".")
+        assert row["full_name"] == f"{first.title()} {last.title()}"
+
+
+@pytest.mark.parametrize("name, pattern", [
+    ("roleArn", r"arn:aws:iam::123456789012:role/[a-z0-9-]+"), ("snsTopicArn", r"arn:aws:sns:us-east-1:\d{12}:[a-z-]+"),
+    ("arn", r"arn:aws:thing:us-east-1:123456789012:thing/thi-\d{4}"),
+    ("requestId", r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-.{12}"),
+    ("accountId", r"[1-9]\d{11}"), ("content_hash", "[0-9a-f]{64}"), ("instanceId", "i-0[0-9a-f]{16}"),
+    ("privateIpAddress", r"(10\.0|172\.16)\.\d+\.1\d\d"), ("creatorId", r"cre-[1-9]\d{3}"),
+    ("code", r"thi-[1-9]\d{3}"),
+])
+def test_a_code_has_the_form_that_its_name_says(name, pattern):
+    rows = seeded(table("things", column(name, Semantic.CODE)))["things"]
+    assert [row[name] for row in rows if not re.fullmatch(pattern, row[name])] == []
+    assert len({row[name] for row in rows}) == len(rows)
+
+
+def test_items_of_a_list_are_what_one_of_them_is_called():
+    schema = {"type": "array", "items": {"type": "string"}}
+    rows = seeded(table("mails", column("ccEmailAddresses", Semantic.JSON, json_schema=schema),
+                        column("labelIds", Semantic.JSON, json_schema=schema)))["mails"]
+    assert all("@" in address for row in rows for address in row["ccEmailAddresses"])
+    assert all(re.fullmatch(r"lab-\d{4}", label) for row in rows for label in row["labelIds"])

@@ -1,4 +1,4 @@
-"""Measurements that anyone can repeat: `python jobs/bench.py graph`, `embed`, `links`, `environments`, `fidelity`.
+"""Measurements that anyone can repeat: `python jobs/bench.py graph`, `embed`, `links`, `environments`, `tasks` …
 
 Each prints a Markdown table, with the machine's load beside every time: a figure taken on a busy machine shows it.
 `--quick` takes seconds and shows that the benchmark runs; its figures say little.
@@ -13,7 +13,7 @@ import typer
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks import embedding, environments, fidelity, graph, links
+from benchmarks import embedding, environments, fidelity, graph, links, tasks
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Measure rayscaler on this machine.")
 app.command("graph")(graph.main)
@@ -21,6 +21,7 @@ app.command("embed")(embedding.main)
 app.command("links")(links.main)
 app.command("environments")(environments.main)
 app.command("fidelity")(fidelity.main)
+app.command("tasks")(tasks.main)
 
 if __name__ == "__main__":
     app()

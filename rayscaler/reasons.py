@@ -57,6 +57,8 @@ class Reason(StrEnum):
     """The facts select more than one row."""
     DUPLICATE_TASK = "duplicate_task"
     """The same gold calls as an earlier task of the environment."""
+    DEFECT = "defect"
+    """An error of rayscaler itself while it made the task, with its line; please report it."""
     # curate
     NOT_KEPT = "not_kept"
     """The trajectory's verdict is not to keep it."""

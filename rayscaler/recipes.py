@@ -123,7 +123,12 @@ class ComposeRecipe(Recipe):
     attempts: int = Field(40, ge=1, description="Walks tried per environment. Ours.")
     min_calls: int = Field(3, ge=1, description="Shortest gold run. Ours.")
     max_calls: int = Field(7, ge=1, description="Longest gold run. Ours.")
-    write_share: float = Field(0.7, ge=0, le=1, description="Share of walks that must write. Ours.")
+    write_share: float = Field(0.7, ge=0, le=1, description="Share of walks that must write; the others only read, "
+                               "where the environment has tools for it. Ours.")
+    mixed_share: float = Field(0.4, ge=0, le=1, description="Share of the walks that write which ask for a value "
+                               "too. Ours.")
+    distractors: float = Field(0.3, ge=0, le=1, description="Chance that a row is chosen, and told, so that others "
+                               "come near it: the same title on another date, one status in two cities. Ours.")
     heldout_domains: float = Field(0.1, ge=0, le=1, description="Share of environments held out, by hash. Ours.")
     heldout_tasks: float = Field(0.1, ge=0, le=1, description="Share of tasks held out in the others, by hash. Ours.")
 

@@ -129,7 +129,7 @@ ENVIRONMENTS = Table("environments", 1, ("environment_id",), "Executable, certif
     Field("certificate", _STR, "JSON: what was proved of each tool."),
 ))
 
-TASKS = Table("tasks", 1, ("task_id",), "Certified tasks with their gold runs (paper section 2.2).", (
+TASKS = Table("tasks", 2, ("task_id",), "Certified tasks with their gold runs (paper section 2.2).", (
     Field("task_id", _STR, "Derived from environment, seed and gold calls."),
     Field("environment_id", _STR, "Where it is played."),
     Field("split", _STR, "train, heldout_task or heldout_domain."),
@@ -137,6 +137,7 @@ TASKS = Table("tasks", 1, ("task_id",), "Certified tasks with their gold runs (p
     Field("n_calls", _INT, "Gold calls."),
     Field("n_writes", _INT, "Gold calls that write."),
     Field("n_hops", _INT, "Arguments looked up in an earlier output."),
+    Field("n_distractors", _INT, "Rows of the state that all but one of the facts told of a row fit."),
     Field("opening", _STR, "The user's first words."),
     Field("task", _STR, "JSON: task.Task."),
 ))

@@ -90,6 +90,7 @@ class Task(BaseModel):
     gold: tuple[GoldCall, ...]
     gold_changes: Changes = Field(description="Net row changes of the gold run.")
     answers: tuple[Answer, ...] = ()
+    n_distractors: int = Field(0, description="Rows of the state that all but one of the facts told of a row fit.")
 
     @property
     def n_calls(self) -> int:

@@ -57,6 +57,7 @@ def task_row(task: Task) -> dict[str, Any]:
         "n_calls": task.n_calls,
         "n_writes": task.n_writes,
         "n_hops": task.n_hops,
+        "n_distractors": task.n_distractors,
         "opening": task.intent.opening,
         "task": dumps(task),
     }

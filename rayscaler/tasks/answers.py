@@ -14,20 +14,22 @@ _ASKED = frozenset(Semantic) - UNSPOKEN - {Semantic.BOOLEAN}
 
 
 def ask(draft: Draft, *, read_only: bool) -> None:
-    """Choose the questions: about the last read that has news if the task only reads, else about what feeds nothing."""
+    """Choose the questions: about every wish of a task that only reads, about one or two reads of one that writes.
+
+    Of a task that writes, the reads that feed no later call come first: without a question they would fall away.
+    """
     used = _fed(draft)
-    asked: list[list[Question]] = []
-    for index in range(len(draft.calls) - 1, -1, -1):
-        call = draft.calls[index]
-        if draft.spec.tool(call.tool).operator.writes or (index in used and not read_only):
+    reads = [i for i, c in enumerate(draft.calls) if not draft.spec.tool(c.tool).operator.writes]
+    order = sorted(reads, key=lambda i: (i in used and not read_only, not draft.calls[i].goal, -i))
+    asked: dict[int, list[Question]] = {}
+    for index in order:
+        if asked and not (draft.calls[index].goal and (read_only or (len(asked) < 2 and draft.chance(0.5)))):
             continue
-        certain = read_only and not asked
-        if certain or (call.goal and (read_only or draft.chance(0.8))):
-            found = _candidates(draft, index, call)
-            count = min(len(found), 1 + int(draft.chance(0.4)))
-            asked.append(sorted(draft.shuffled(found)[:count], key=lambda q: str(q.path)))
-            asked = [questions for questions in asked if questions]
-    draft.questions = [q for questions in reversed(asked) for q in questions]
+        found = _candidates(draft, index, draft.calls[index])
+        count = min(len(found), 1 + int(draft.chance(0.4)))
+        if count:
+            asked[index] = sorted(draft.shuffled(found)[:count], key=lambda q: str(q.path))
+    draft.questions = [q for index in sorted(asked) for q in asked[index]]
 
 
 def prune(draft: Draft) -> None:

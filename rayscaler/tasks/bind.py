@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from rayscaler.changes import same_changes
 from rayscaler.environment import CompiledTool, Operator, Part, Semantic
 from rayscaler.reasons import Reason
 from rayscaler.task import ArgumentSource
@@ -50,16 +51,21 @@ def bind_step(draft: Draft, tool: CompiledTool) -> None:
         draft.targets[tool.entity] = name.key
         return
     failure = Failed(Reason.UNBOUND_ARGUMENT, f"{tool.name}: no choice of rows")
+    refused: list[Any] = []
     for trial in range(TRIALS):
         mark = draft.mark()
+        anchor = None
         try:
-            choice = choose(draft, tool, trial)
+            choice = choose(draft, tool, trial, refused=refused)
+            anchor = choice.anchor
             _preview(choice)
             _commit(choice)
             return
         except Failed as error:
             draft.back(mark)
-            failure = error
+            failure = error if trial == 0 or error.reason is not Reason.UNBOUND_ARGUMENT else failure
+            if anchor is not None and error.reason is not Reason.UNBOUND_ARGUMENT:
+                refused.append(anchor[draft.spec.entity(tool.entity).key])
     raise failure
 
 
@@ -72,7 +78,7 @@ def _preview(choice: Choice) -> None:
         draft.session.restore(state)
     if result.error is not None:
         raise Failed(Reason.GOLD_FAILED, f"{tool.name}: {result.error.kind.value}: {result.error.message}")
-    if tool.operator.writes and not result.changes:
+    if tool.operator.writes and same_changes((), result.changes, draft.spec.identity):
         raise Failed(Reason.UNNECESSARY_WRITE, f"{tool.name}: changes nothing on these arguments")
 
 

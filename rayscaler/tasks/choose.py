@@ -6,13 +6,14 @@ Nothing is asked yet about where an argument comes from; that is `bind`'s.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from rayscaler.environment import Binding, Column, CompiledTool, Entity, Operator, Part, Semantic
 from rayscaler.reasons import Reason
 from rayscaler.task import ArgumentSource
-from rayscaler.tasks.columns import column_of, is_person, knowable, machine_made, named_entity, plain_word
+from rayscaler.tasks.columns import column_of, from_outside, is_person, knowable, machine_made, named_entity, plain_word
 from rayscaler.tasks.draft import Draft, Failed, Row, RowName, undoes
 from rayscaler.tasks.lexicon import load
 from rayscaler.tasks.lookup import fixed, only_value
@@ -46,12 +47,16 @@ class Choice(NamedTuple):
         return {**keys, **{p: v for p, (v, _) in [*self.values.items(), *self.fixed.items(), *self.echoes.items()]}}
 
 
-def choose(draft: Draft, tool: CompiledTool, trial: int) -> Choice:
-    """Rows and values for a call. Later trials stray further from the rows that the task is about already."""
+def choose(draft: Draft, tool: CompiledTool, trial: int, *, refused: Sequence[Any] = ()) -> Choice:
+    """Rows and values for a call. Later trials stray further from the rows that the task is about already.
+
+    refused: keys of rows of its entity for which the call failed.
+    """
     entity = draft.spec.entity(tool.entity)
     # Nobody disables what they have just made or enabled.
     untouched = undoes(tool) or tool.operator is Operator.TRANSITION
     but = [r.key for r in draft.spent(touched=untouched) if r.entity == tool.entity] + draft.used(tool.entity)
+    but += refused
     if tool.operator is Operator.UPDATE and tool.entity in draft.graph.findable:
         but += [n.key for n, m in draft.mentions.items() if m.kind == "created" and n.entity == tool.entity]
     anchor = pick(draft, entity, {}, but=but, fresh=trial > 1) if _about_a_row(tool) else None
@@ -129,7 +134,7 @@ def _choose_value(choice: Choice, binding: Binding) -> None:
         if value is not None and not knowable(draft.spec.entity(tool.entity), column):
             choice.echoes[binding.parameter] = (value, column.name)
             return
-    elif column.semantic is Semantic.REFERENCE or (machine_made(column) and not _outside(draft, column)):
+    elif column.semantic is Semantic.REFERENCE or (machine_made(column) and not _outside(draft, tool, column)):
         raise Failed(Reason.UNBOUND_ARGUMENT, f"{tool.name}.{binding.parameter}: nobody makes up a value like this")
     else:
         value = _made_up(choice, binding, column)
@@ -138,8 +143,10 @@ def _choose_value(choice: Choice, binding: Binding) -> None:
     choice.values[binding.parameter] = (value, column)
 
 
-def _outside(draft: Draft, column: Column) -> bool:
+def _outside(draft: Draft, tool: CompiledTool, column: Column) -> bool:
     """Whether a machine's name is of something that no table of this environment holds: an ARN of a role, a link."""
+    if from_outside(draft.spec.entity(tool.entity), column):
+        return True
     found = set(words(column.name)[:-1])
     own = {w for e in draft.spec.entities for w in words(e.singular)}
     return not found & own and not set(words(column.name)) & set(load("lexicon")["unmakeable"])
@@ -242,7 +249,17 @@ def pick(
         near = [r for r in rows if _fits(draft, entity, r, others)]
         if near:
             break
+    if near and draft.chance(draft.near):
+        near = _twins(entity, near, draft.rows(entity.name)) or near
     return near[int(draft.rng.integers(len(near)))] if near else None
+
+
+def _twins(entity: Entity, rows: list[Row], every: list[Row]) -> list[Row]:
+    """Those of `rows` whose label another row has too."""
+    if entity.label is None:
+        return []
+    count = Counter(str(r.get(entity.label)) for r in every)
+    return [r for r in rows if count[str(r.get(entity.label))] > 1]
 
 
 def _persons(draft: Draft) -> dict[str, Any]:

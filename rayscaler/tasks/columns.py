@@ -106,14 +106,33 @@ def machine_made(column: Column) -> bool:
 
 
 def knowable(entity: Entity, column: Column) -> bool:
-    """Whether a person can know the value of this column of a row; a key, if somebody gave it as a name."""
+    """Whether a person can know the value of this column of a row.
+
+    A key, if it is a name or a number that people call the thing by, or was given by somebody; an identifier, if it is
+    of something outside of this table (an account, a directory, a project): its owner brought it along.
+    """
     if column.name == entity.key:
-        return not column.generated and not machine_made(column)
+        return not machine_made(column) and (not column.generated or given_name(column))
     if column.semantic in HIDDEN or column.references or column.volatile:
         return False
     if column.generated and column.semantic not in (Semantic.DATE, Semantic.DATETIME):
         return False
-    return not machine_made(column)
+    return not machine_made(column) or from_outside(entity, column)
+
+
+def given_name(column: Column) -> bool:
+    """Whether the column holds what people call the thing by: the name of a bucket, the number of a flight."""
+    return words(column.name)[-1:] != [] and words(column.name)[-1] in load("lexicon")["name_words"]
+
+
+def from_outside(entity: Entity, column: Column) -> bool:
+    """Whether the column identifies something that is no row of this table: `directoryId` of a computer, `parent`."""
+    found = words(column.name)
+    if column.references or found[-1:] == ["parent"]:
+        return not column.references
+    if len(found) < 2 or found[-1] not in load("lexicon")["outside_words"]:
+        return False
+    return not set(found[:-1]) & {*words(entity.singular), *words(entity.name), *load("lexicon")["unmakeable"]}
 
 
 def speakable(entity: Entity, column: Column) -> bool:

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import logging
+import traceback
+from pathlib import PurePath
 from typing import Any, NamedTuple
 
 from rayscaler.canonical import digest, dumps
 from rayscaler.changes import Changes
 from rayscaler.environment import Environment, Operator
-from rayscaler.errors import RayscalerError
 from rayscaler.reasons import Reason, Rejected
 from rayscaler.recipes import ComposeRecipe
 from rayscaler.seeds import rng, seed_of
 from rayscaler.task import Answer, GoldCall, Intent, Kind, Task
 from rayscaler.tasks.answers import ask, prune
 from rayscaler.tasks.bind import bind_walk
+from rayscaler.tasks.distractors import count_distractors
 from rayscaler.tasks.draft import Draft, Failed
 from rayscaler.tasks.gold import certify
-from rayscaler.tasks.intent import write_intent
+from rayscaler.tasks.intent import spoken_of, write_intent
 from rayscaler.tasks.split import split_of
 from rayscaler.tasks.walk import ToolGraph, for_machines, leads_on, next_start, sample_walk, tool_graph
+
+log = logging.getLogger(__name__)
 
 ATTEMPTS_PER_STATE = 4
 """Attempts that share a seeded state: making one costs as much as several attempts (80 ms for 13 tables)."""
@@ -26,6 +31,10 @@ ATTEMPTS_PER_STATE = 4
 
 WALKS = 6
 """Walks of one task: where the first ends early, the task goes on with what it leads to."""
+
+
+AGAIN = 3
+"""Rounds of asking for the same of other rows, where a task is too short without."""
 
 
 class Composed(NamedTuple):
@@ -58,8 +67,9 @@ def compose(
         except Failed as failure:
             rejects.append(Rejected(key, failure.reason, failure.detail))
             continue
-        except (RayscalerError, KeyError, ValueError, TypeError, IndexError) as error:
-            rejects.append(Rejected(key, Reason.GOLD_FAILED, f"{type(error).__name__}: {error}"))
+        except Exception as error:  # one attempt of millions: the run goes on, and the defect is counted by its name
+            log.exception("%s: compose failed", key)
+            rejects.append(Rejected(key, Reason.DEFECT, _where(error)))
             continue
         calls = dumps([[c.tool, c.arguments] for c in task.gold])
         if calls in seen:
@@ -70,32 +80,43 @@ def compose(
     return Composed(tasks, rejects)
 
 
+def _where(error: Exception) -> str:
+    """The error with the line that raised it: `KeyError('x') in walk.py:31`."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{error!r:.200} in {PurePath(last.filename).name}:{last.lineno}"
+
+
 def _attempt(environment: Environment, graph: ToolGraph, recipe: ComposeRecipe, *, seed: int, attempt: int) -> Task:
     spec = environment.spec
     random = rng(seed, "compose", spec.environment_id, attempt)
     state_seed = seed_of(seed, "state", spec.environment_id, attempt // ATTEMPTS_PER_STATE) % 2**31
     session = environment.start(state_seed)
     try:
-        draft = Draft(spec, graph, session, random, recipe.max_calls)
+        draft = Draft(spec, graph, session, random, recipe.max_calls, recipe.distractors)
         _fill(draft, recipe)
         gold, changes = certify(environment, state_seed, draft.calls, draft.facts)
         intent = write_intent(draft)
+        session.reset()
+        n_distractors = count_distractors(draft, session, spoken_of(draft))
     finally:
         session.close()
-    return _task(draft, recipe, state_seed=state_seed, gold=gold, changes=changes, intent=intent)
+    return _task(draft, recipe, state_seed=state_seed, gold=gold, changes=changes, intent=intent,
+                 n_distractors=n_distractors)
 
 
 def _fill(draft: Draft, recipe: ComposeRecipe) -> None:
     """Walk, bind, ask, prune. Raises Failed if what is left is no task of the wanted kind and length."""
     spec, random = draft.spec, draft.rng
-    write = bool(random.random() < recipe.write_share) and any(t.operator.writes for t in spec.tools)
+    writers = [t for t in spec.tools if t.operator.writes]
+    write = bool(writers) and (bool(random.random() < recipe.write_share) or len(writers) == len(spec.tools))
     starts = draft.shuffled([t.name for t in spec.tools if write or not t.operator.writes])
     if not starts:
         raise Failed(Reason.NO_WALK, "no tool reads")
     starts.sort(key=lambda name: for_machines(spec.tool(name)))
     start = next((s for s in starts if leads_on(draft.graph, s, write=write)), starts[0])
     failures = _walk_and_bind(draft, recipe, start, write)
-    ask(draft, read_only=not write)
+    if not write or draft.chance(recipe.mixed_share):
+        ask(draft, read_only=not write)
     prune(draft)
     writes = sum(spec.tool(c.tool).operator.writes for c in draft.calls)
     if failures and (not draft.calls or (write and not writes)):
@@ -105,7 +126,8 @@ def _fill(draft: Draft, recipe: ComposeRecipe) -> None:
     if not write and not draft.questions:
         raise Failed(Reason.NO_WALK, f"the walk from {start} ends in nothing that a person would ask for")
     if len(draft.calls) < recipe.min_calls:
-        raise Failed(Reason.NO_WALK, f"{len(draft.calls)} calls from {start}; at least {recipe.min_calls} are wanted")
+        why = f"; {failures[-1].detail}" if failures else ""
+        raise Failed(Reason.NO_WALK, f"{len(draft.calls)} calls from {start} of {recipe.min_calls} wanted{why}")
 
 
 def _walk_and_bind(draft: Draft, recipe: ComposeRecipe, start: str, write: bool) -> list[Failed]:
@@ -128,16 +150,19 @@ def _walk_and_bind(draft: Draft, recipe: ComposeRecipe, start: str, write: bool)
         walked += walk
         goal = next_start(graph, walked, write=write, rng=random)
     draft.only_new = True
-    again = [c.tool for c in draft.calls if c.goal and draft.spec.tool(c.tool).operator is not Operator.LOOKUP]
-    for name in draft.shuffled(list(dict.fromkeys(again))):
+    for _ in range(AGAIN):
         # The same once more for another row: somebody who compares two, or has two to change.
-        failures += bind_walk(draft, [name], enough=enough)
+        before = len(draft.calls)
+        again = [c.tool for c in draft.calls if c.goal and draft.spec.tool(c.tool).operator is not Operator.LOOKUP]
+        failures += bind_walk(draft, draft.shuffled(list(dict.fromkeys(again))), enough=enough)
+        if before == len(draft.calls) or len(draft.calls) >= recipe.min_calls:
+            break
     return failures
 
 
 def _task(
     draft: Draft, recipe: ComposeRecipe, *, state_seed: int, gold: tuple[GoldCall, ...], changes: Changes,
-    intent: Intent,
+    intent: Intent, n_distractors: int,
 ) -> Task:
     environment_id = draft.spec.environment_id
     calls = [[c.tool, c.arguments] for c in gold]
@@ -148,5 +173,5 @@ def _task(
     return Task(
         task_id=task_id, environment_id=environment_id, seed=state_seed,
         split=split_of(environment_id, task_id, recipe), kind=kind, intent=intent, gold=gold, gold_changes=changes,
-        answers=answers,
+        answers=answers, n_distractors=n_distractors,
     )

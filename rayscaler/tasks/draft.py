@@ -94,8 +94,8 @@ class Question(NamedTuple):
 class Draft:
     """The state of one attempt. Functions of this package read it and add to it; `mark` and `back` undo.
 
-    only_new: goals are about rows that no goal was about before. lost: why no way was found to rows of an entity,
-    by (entity, reads allowed before).
+    near: chance that a row is chosen, or told, so that other rows come near it. only_new: goals are about rows that no
+    goal was about before. lost: why no way was found to rows of an entity, by (entity, reads allowed before).
     """
 
     spec: EnvironmentSpec
@@ -103,6 +103,7 @@ class Draft:
     session: Session
     rng: Generator
     max_calls: int
+    near: float = 0.0
     calls: list[DraftCall] = field(default_factory=list)
     facts: dict[str, Known] = field(default_factory=dict)
     mentions: dict[RowName, Mention] = field(default_factory=dict)

@@ -107,7 +107,7 @@ def point_at(draft: Draft, name: RowName, place: Place) -> None:
     for step in place.path[:-1]:
         shown = shown[step]
     assert row is not None
-    columns = telling(entity, shown, place.siblings)
+    columns = telling(entity, shown, place.siblings, near=draft.chance(draft.near))
     if columns is None:
         raise Failed(Reason.AMBIGUOUS, f"{call.tool}: nothing sets {entity.singular} apart among its neighbours")
     currency = currency_of(entity, row)
@@ -127,18 +127,22 @@ def _check_label(draft: Draft, name: RowName, place: Place) -> None:
         raise Failed(Reason.AMBIGUOUS, f"{draft.calls[place.call].tool}: nothing tells which row is the new one")
 
 
-def telling(entity: Entity, shown: Row, siblings: tuple[Row, ...]) -> list[Column] | None:
+def telling(
+    entity: Entity, shown: Row, siblings: tuple[Row, ...], *, near: bool = False
+) -> list[Column] | None:
     """The fewest columns whose values a person would say and that no sibling shares; None if there are none.
 
     Names come first, then dates and amounts, then the rest; a name that another row shares is said with one of these.
-    A row without siblings is told by its best column.
+    A row without siblings is told by its best column. With `near`, first two columns are tried of which neither is
+    enough alone: other rows then come near this one.
     """
     columns = [c for c in entity.columns if c.name in shown and pointable(entity, c) and _sayable(shown[c.name])]
     columns.sort(key=lambda c: _rank(entity, c))
     ways = [chosen for size in (1, 2, 3) for chosen in combinations(columns, size)]
     ways.sort(key=lambda chosen: len(chosen) > 2 or chosen[0].name != entity.label)
-    for chosen in ways:
-        if not any(all(_same(c, other.get(c.name), shown[c.name]) for c in chosen) for other in siblings):
+    shared = [c for c in columns if any(same_value(c, other.get(c.name), shown[c.name]) for other in siblings)]
+    for chosen in [*(combinations(shared, 2) if near else ()), *ways]:
+        if not any(all(same_value(c, other.get(c.name), shown[c.name]) for c in chosen) for other in siblings):
             return list(chosen)
     return None if siblings else []
 
@@ -159,9 +163,11 @@ def by_day(column: Column) -> Column:
     return column.model_copy(update={"semantic": Semantic.DATE}) if column.semantic is Semantic.DATETIME else column
 
 
-def _same(column: Column, a: Any, b: Any) -> bool:
-    a, b = told(column, a), told(column, b)
-    return a == b or (isinstance(a, str) and isinstance(b, str) and a.casefold() == b.casefold())
+def same_value(column: Column, a: Any, b: Any) -> bool:
+    """Whether a person who says the one value may mean the other: whatever the case, the day instead of the moment."""
+    if column.semantic in (Semantic.DATE, Semantic.DATETIME) and isinstance(a, str) and isinstance(b, str):
+        return a[:10] == b[:10]
+    return a == b or (a is not None and b is not None and str(a).casefold() == str(b).casefold())
 
 
 def _sayable(value: Any) -> bool:

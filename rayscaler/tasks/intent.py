@@ -47,18 +47,22 @@ def write_intent(draft: Draft) -> Intent:
 def _used(draft: Draft) -> list[Known]:
     """The facts that the calls left in the draft rest on: their arguments, and what points at their rows."""
     names = [s.fact for c in draft.calls for s in c.sources.values() if s.kind == "fact"]
+    names += [f for row in spoken_of(draft) for f in draft.mentions[row].facts]
+    return [draft.facts[n] for n in dict.fromkeys(names)]
+
+
+def spoken_of(draft: Draft) -> list[RowName]:
+    """The rows that the user points at: those that calls name or questions are about, and what those are in."""
     rows = [r for c in draft.calls for r in c.rows.values()]
     rows += [q.target for q in draft.questions if q.target is not None]
     seen: list[RowName] = []
     while rows:
         row = rows.pop(0)
         mention = draft.mentions.get(row)
-        if row in seen or mention is None:
-            continue
-        seen.append(row)
-        names += mention.facts
-        rows += mention.parents
-    return [draft.facts[n] for n in dict.fromkeys(names)]
+        if row not in seen and mention is not None:
+            seen.append(row)
+            rows += mention.parents
+    return seen
 
 
 def _self(draft: Draft) -> RowName | None:
@@ -144,8 +148,9 @@ def _check(draft: Draft, opening: str, facts: tuple[Fact, ...], hidden: frozense
         texts[fact.text] = fact.value
     keys = [str(r.key) for c in draft.calls for r in [*c.rows.values(), c.target] if r is not None
             and draft.spec.entity(r.entity).column(draft.spec.entity(r.entity).key).generated]
+    brought = {str(f.value) for f in facts}
     for key in keys:
-        if len(key) > 3 and (key in opening or any(key == f.text for f in facts)):
+        if len(key) > 3 and key not in brought and key in opening:
             raise Failed(Reason.AMBIGUOUS, "a generated key is in the user's words")
 
 

@@ -11,8 +11,10 @@ from rayscaler.task import ArgumentSource
 from rayscaler.tasks.columns import (
     column_from_schema,
     column_of,
+    from_outside,
     is_person,
     knowable,
+    known_key,
     machine_made,
     named_entity,
     pointable,
@@ -48,21 +50,43 @@ class _Read(NamedTuple):
 
 
 def source_of(draft: Draft, name: RowName, depth: int = MAX_DEPTH) -> ArgumentSource:
-    """Where the key of a row comes from: a fact if people name such rows by it, else an answer.
+    """Where the key of a row comes from: an answer, or a fact if people name such rows by it.
 
-    Adds the reads that are needed. Raises Failed if the row cannot be found or told apart.
+    A key that the service makes is told only where the row cannot be looked up, and an id only where no tool of the
+    environment finds such rows: then the user has it in front of them. Adds the reads that are needed. Raises Failed if
+    the row cannot be found or told apart.
     """
     entity = draft.spec.entity(name.entity)
     key = entity.column(entity.key)
+    told = draft.mentions.get(name, Mention("facts")).facts
+    if any(draft.facts[f].column.name == key.name for f in told):
+        return _by_key(draft, name)
     place = locate(draft, name)
-    if place is None and knowable(entity, key):
-        fact = know(draft, name.key, key, entity, row=name)
-        draft.mentions.setdefault(name, Mention("facts", (fact,)))
-        return ArgumentSource(kind="fact", fact=fact)
-    if place is None:
-        place = find(draft, name, depth)
-    point_at(draft, name, place)
-    return ArgumentSource(kind="output", call=place.call, path=place.path)
+    named = known_key(entity)
+    if place is None and named and (not key.generated or entity.label in (None, key.name)):
+        return _by_key(draft, name)
+    mark = draft.mark()
+    try:
+        place = place or find(draft, name, depth)
+        point_at(draft, name, place)
+        return ArgumentSource(kind="output", call=place.call, path=place.path)
+    except Failed:
+        if not named and name.entity in draft.graph.findable:
+            raise
+        draft.back(mark)
+        if name in draft.mentions and draft.mentions[name].kind == "created":
+            raise
+        return _by_key(draft, name)
+
+
+def _by_key(draft: Draft, name: RowName) -> ArgumentSource:
+    """The user calls the row by its key."""
+    entity = draft.spec.entity(name.entity)
+    fact = know(draft, name.key, entity.column(entity.key), entity, row=name)
+    mention = draft.mentions.get(name, Mention("facts"))
+    if mention.kind == "facts":
+        draft.mentions[name] = mention._replace(facts=tuple(dict.fromkeys([*mention.facts, fact])))
+    return ArgumentSource(kind="fact", fact=fact)
 
 
 def find(draft: Draft, name: RowName, depth: int) -> Place:
@@ -137,7 +161,7 @@ def fixed(draft: Draft, tool: CompiledTool, binding: Binding) -> tuple[Any, Argu
         return value, ArgumentSource(kind="constant")
     schema = tool.parameters.get("properties", {}).get(binding.parameter, {})
     column, entity = column_from_schema(binding.parameter, schema), draft.spec.entity(tool.entity)
-    if not machine_made(column):
+    if not machine_made(column) or from_outside(entity, column):
         value = new_value(Wanted(column, schema, entity, draft.spec.now), draft.rng)
     if value is None:
         raise Failed(Reason.UNBOUND_ARGUMENT, f"{tool.name}.{binding.parameter}: nothing fixes its value")
@@ -158,7 +182,8 @@ def constant(tool: CompiledTool, binding: Binding) -> Any:
         return True
     if schema.get("type") in ("integer", "number"):
         return int(min(schema.get("maximum", 100), max(schema.get("minimum", 1), 100)))
-    token = set(words(binding.parameter)) & set(load("lexicon")["token_words"])
+    found = words(binding.parameter)
+    token = set(found) & set(load("lexicon")["token_words"]) or found[-1:] == ["token"]
     return "request-1" if token and schema.get("type") == "string" else None
 
 

@@ -211,7 +211,11 @@ def _update(speech: Speech, call: DraftCall) -> str:
     rows = [r for r in call.rows.values() if r != call.target]
     if call.target is not None and call.target == speech.me:
         return _update_self(speech, call)
-    target = point(speech, call.target) if call.target is not None else point(speech, rows.pop(0))
+    if call.target is not None:
+        target = point(speech, call.target)
+    else:
+        own = noun(speech.draft.spec.entity(speech.draft.spec.tool(call.tool).entity))
+        target = point(speech, rows.pop(0)) if rows else f"the {own}"
     fact_parts = [f'"{f.words}" to {f.text}' if f.column.semantic is Semantic.BOOLEAN else
                   f"the {f.words} to {quoted(f.text, f.column)}" for f in _details(speech, call)]
     changed = _row_changes(speech, call, rows)

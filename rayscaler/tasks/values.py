@@ -210,6 +210,8 @@ def _outside(name: list[str], rng: Generator) -> str:
     first, second = (str(fresh[int(i)]) for i in rng.integers(len(fresh), size=2))
     if name[-1] in ("arn", "arns"):
         return f"arn:aws:iam::123456789012:{name[-2] if len(name) > 1 else 'resource'}/{first}-{second}"
+    if name[-1] == "parent":
+        return f"projects/{first}-{second}"
     if name[-1] in ("url", "uri", "link"):
         return f"https://{first}.example.org/{second}"
     return f"{first}-{second}"

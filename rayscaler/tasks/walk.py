@@ -77,8 +77,7 @@ def sample_walk(
 
     It stops at the step limit, or at a sink from which no tool before it leads on. With `write` its last tool writes;
     without, none does. A tool that needs a row that can neither be found nor is created on the way gets the tool that
-    creates it put before it. `after` are tools of earlier walks of the same task, which are not walked again.
-    """
+    creates X    """
     before = len(after)
     walk = _reach(graph, start, list(after), write)
     while walk and len(walk) - before < steps:
@@ -133,7 +132,7 @@ def _onward(graph: ToolGraph, walk: list[str], write: bool) -> Iterator[list[Lin
 
 
 def _reach(graph: ToolGraph, name: str, walk: list[str], write: bool) -> list[str]:
-    """`walk` with `name` at its end, and the creators before it that it cannot do without; empty if it cannot be."""
+    """`walk` with `name` at its end, after the creators of rows that no tool finds; empty if nothing may write."""
     if not write and graph.spec.tool(name).operator.writes:
         return []
     reached = list(walk)
@@ -141,9 +140,8 @@ def _reach(graph: ToolGraph, name: str, walk: list[str], write: bool) -> list[st
         if entity in graph.findable or entity in _created(graph, reached):
             continue
         maker = _creator(graph, entity, reached)
-        if maker is None or not write or maker == name:
-            return []
-        reached.append(maker)
+        if maker is not None and write and maker != name:
+            reached.append(maker)
     return [*reached, name]
 
 

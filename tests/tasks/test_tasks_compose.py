@@ -185,11 +185,43 @@ def test_long_tasks_are_a_knob(shop: HostedEnvironment):
     assert all(6 <= t.n_calls <= 12 for t in tasks)
 
 
-def test_an_environment_without_tools_to_find_anything_gives_reasons_and_no_error(shop: HostedEnvironment):
+def test_where_no_tool_finds_a_row_the_user_brings_its_id(shop: HostedEnvironment):
     spec = SHOP.model_copy(update={"tools": tuple(t for t in SHOP.tools if t.name in ("get_customer", "get_order"))})
-    composed = compose(HostedEnvironment(spec), [], ComposeRecipe(attempts=10), seed=1)
+    tasks = compose(HostedEnvironment(spec), [], ComposeRecipe(attempts=10), seed=1).tasks
+    assert tasks
+    for task in tasks:
+        brought = {f.value for f in task.intent.facts}
+        assert all(set(c.arguments.values()) <= brought or c.tool == "get_customer" for c in task.gold)
+
+
+def test_an_environment_whose_calls_all_fail_gives_reasons_and_no_error():
+    class Empty(HostedEnvironment):
+        def start(self, seed: int) -> Any:
+            session = super().start(seed)
+            for entity in self.spec.entities:
+                session.load_rows(entity.name, [])
+            return session
+
+    spec = SHOP.model_copy(update={"tools": tuple(t for t in SHOP.tools if not t.operator.writes)})
+    composed = compose(Empty(spec), [], ComposeRecipe(attempts=10), seed=1)
     assert composed.tasks == []
     assert len(composed.rejects) == 10
+    assert Reason.DEFECT not in {r.reason for r in composed.rejects}
+
+
+def test_an_error_of_our_own_is_counted_by_its_name_and_ends_nothing():
+    class Broken(HostedEnvironment):
+        def start(self, seed: int) -> Any:
+            raise KeyError("a bug")
+
+    rejects = compose(Broken(SHOP), [], ComposeRecipe(attempts=3), seed=1).rejects
+    assert [r.reason for r in rejects] == [Reason.DEFECT] * 3
+    assert "KeyError('a bug') in test_tasks_compose.py" in rejects[0].detail
+
+
+def test_distractors_fit_all_but_one_of_the_facts_that_are_told_of_a_row(shop: HostedEnvironment, composed: Composed):
+    assert sum(t.n_distractors > 0 for t in composed.tasks) >= 3
+    assert all(t.n_distractors >= 0 for t in composed.tasks)
 
 
 def test_a_state_without_rows_gives_reasons_and_no_error():

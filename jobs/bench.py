@@ -13,7 +13,7 @@ import typer
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks import embedding, environments, fidelity, graph, links, tasks
+from benchmarks import compiler, embedding, environments, fidelity, graph, links, operators, tasks
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Measure rayscaler on this machine.")
 app.command("graph")(graph.main)
@@ -22,6 +22,8 @@ app.command("links")(links.main)
 app.command("environments")(environments.main)
 app.command("fidelity")(fidelity.main)
 app.command("tasks")(tasks.main)
+app.command("operators")(operators.main)
+app.command("compiler")(compiler.main)
 
 if __name__ == "__main__":
     app()

@@ -41,11 +41,15 @@ class Run:
         """All rows of a whole table. TableNotFound if the run has none of that name."""
         if name == "rejects":
             return self.rejects()
+        return self.store.read(self.ref(name))
+
+    def ref(self, name: str) -> Ref:
+        """Where a whole table lies. TableNotFound if the run has none of that name."""
         ref = self._find(name)
         if ref is None or self.store.record(ref) is None:
             have = ", ".join(r.table.split("@")[0] for r in self.tables()) or "none yet"
             raise TableNotFound(f"{name}: the run {self.store.uri} has no such whole table; it has {have}")
-        return self.store.read(ref)
+        return ref
 
     def rejects(self) -> pa.Table:
         """What every stage left out, in the order of the stages."""

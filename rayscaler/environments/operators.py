@@ -12,6 +12,7 @@ says whether a tool writes (`readOnlyHint`, an HTTP method that is not POST), th
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import NamedTuple
 
 from rayscaler.environment import Operator
@@ -78,7 +79,12 @@ def read_tool(tool: ToolSpec, *, trust_method: bool = True) -> Reading:
     """The reading of one tool. With `trust_method` false, method and hints are not looked at (to measure the words)."""
     route = route_of(tool) if trust_method else Route()
     named = _named(tool, route)
+    told, about = _told_verb(tool.description)
+    if not (named.word and verb_of(named.word)) and told:
+        named = named._replace(word=told)
     verb = verb_of(named.word) if named.word else ""
+    if about in word_set("operands") and not named.after:
+        verb = "check"  # «add two numbers» writes nothing
     if not verb and trust_method and tool.method:
         verb = _METHODS.get(tool.method, "")
     full, tail = _object(named, route, tool)
@@ -101,7 +107,10 @@ def _named(tool: ToolSpec, route: Route) -> _Named:
     if not parts:
         return _Named("", (), ())
     strong, weak = word_set("strong"), word_set("nouns_first")
-    if verb_of(parts[0]) and (parts[0] not in weak or len(parts) == 1 or not any(p in strong for p in parts[1:])):
+    told = _told_verb(tool.description)[0]
+    sure = parts[0] not in weak or len(parts) == 1 or not any(p in strong for p in parts[1:])
+    reads = parts[0] in weak and len(parts) > 1 and verb_of(told) in _READS and verb_of(parts[0]) not in _READS
+    if verb_of(parts[0]) and not reads and (sure or told == parts[0]):
         return _split(parts, 0)
     places = [i for i, p in enumerate(parts) if p in strong]
     if places:
@@ -109,7 +118,7 @@ def _named(tool: ToolSpec, route: Route) -> _Named:
     if route.action and verb_of(route.action[0]):
         return _Named(route.action[0], (), route.action[1:])
     last = parts[-1]
-    if verb_of(last) and last not in weak:
+    if verb_of(last) and (last not in weak or last == told):
         return _split(parts, len(parts) - 1)
     middle = [i for i, p in enumerate(parts) if verb_of(p) and p not in weak]
     if middle:
@@ -138,7 +147,31 @@ def _without_prefix(tool: ToolSpec) -> Phrase:
                 rest = rest[len(words) :]
         if len(rest) < len(start) and verb_of(rest[0]):
             return rest
-    return parts
+    own = parts[len(api) :]
+    named_so = parts[: len(api)] == api and any(verb_of(p) for p in api) and any(verb_of(p) for p in own)
+    return own if named_so else parts
+
+
+_LEAD_IN = re.compile(
+    r"^\W*(?:deprecated\W+)?(?:(?:this|the) (?:\w+ )?(?:operation|api|endpoint|method|action|function|tool|call)"
+    r"(?: call)?(?: is used| can be used| allows you| lets you)?(?: to)?|(?:use|call|send a request to) (?:this|the) "
+    r"(?:\w+ )?(?:api|endpoint|operation|method|action|function)(?: call)? to|allows? (?:you|users?) to)\s+",
+    re.I,
+)
+
+
+@cache
+def _told_verb(description: str) -> tuple[str, str]:
+    """The verb that a description begins with, and the head of what it is about: «Adds two numbers.» -> add, number."""
+    said = _LEAD_IN.sub("", description[:200])
+    parts = re.findall(r"[a-z]+", said.lower())[:8]
+    if not parts:
+        return "", ""
+    word = parts[0]
+    forms = [word, *([word[:-1]] if word.endswith("s") else []), *([word[:-2]] if word.endswith("es") else [])]
+    told: dict[str, str] = lexicon()["told"]
+    found = next((told.get(form, form) for form in forms if form in told or verb_of(form)), "")
+    return found, next((singular(p) for p in parts[1:4] if p not in word_set("articles")), "")
 
 
 def _object(named: _Named, route: Route, tool: ToolSpec) -> tuple[Phrase, tuple[Phrase, ...]]:

@@ -54,6 +54,28 @@ def test_a_post_that_searches_is_a_read():
     assert read_tool(searching).operator is Operator.SEARCH
 
 
+@pytest.mark.parametrize(
+    ("name", "description", "operator"),
+    [
+        ("mkdir", "Create a new directory.", Operator.CREATE),
+        ("rm", "Removes a file.", Operator.DELETE),
+        ("wc", "This operation counts the lines of a file.", Operator.LOOKUP),
+        ("order_total", "Returns the total.", Operator.GET),
+        ("add", "Add two numbers.", Operator.LOOKUP),
+        ("add_contact", "Add two contacts.", Operator.CREATE),
+        ("start_query", "Starts a query.", Operator.TRANSITION),
+    ],
+)
+def test_where_the_name_has_no_verb_the_description_begins_with_one(name, description, operator):
+    assert read_tool(spec(name, description=description)).operator is operator
+
+
+def test_the_name_of_the_api_in_front_is_no_verb():
+    moving = spec("compute_addresses_move", api="compute", description="Moves the address.")
+    assert read_tool(moving).operator is Operator.UPDATE
+    assert read_tool(spec("compute_tax", api="taxes")).operator is Operator.LOOKUP
+
+
 def test_a_state_in_the_name_is_a_precondition_and_no_noun():
     reading = read_tool(spec("cancel_pending_order"))
     assert (reading.states, reading.status) == (("pending",), "cancelled")

@@ -13,7 +13,7 @@ import typer
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks import compiler, embedding, environments, fidelity, graph, links, operators, tasks
+from benchmarks import compiler, embedding, environments, fidelity, filters, graph, links, operators, repetition, tasks
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Measure rayscaler on this machine.")
 app.command("graph")(graph.main)
@@ -24,6 +24,8 @@ app.command("fidelity")(fidelity.main)
 app.command("tasks")(tasks.main)
 app.command("operators")(operators.main)
 app.command("compiler")(compiler.main)
+app.command("filters")(filters.main)
+app.command("repetition")(repetition.main)
 
 if __name__ == "__main__":
     app()

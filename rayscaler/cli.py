@@ -21,7 +21,7 @@ from rayscaler.display.catalogue import tables_markdown
 from rayscaler.display.conversation import mask_text, task_text, trajectory_text
 from rayscaler.display.domains import domains_report
 from rayscaler.display.environment import describe, environments_table, tool_details
-from rayscaler.display.funnel import funnel_tables
+from rayscaler.display.funnel import VIEWS, funnel_markdown, funnel_report
 from rayscaler.display.pipeline import StageLines, plan_table, results_table
 from rayscaler.display.play import HELP, Quit, play_line
 from rayscaler.display.rows import find_row, overview, rows_table, select, whole_row
@@ -133,8 +133,8 @@ def show(
     opened, console = open_run(run), Console()
     if table is None:
         console.print(overview(opened.tables()))
-    elif table == "funnel":
-        console.print(funnel_tables(opened.table("verdicts").to_pylist()))
+    elif table == "funnel" and key is None and not where and not columns:
+        console.print(funnel_report(opened.table("funnel").to_pylist()))
     elif table == "coherence" and key is None and not where and not columns:
         console.print(domains_report(opened.table("coherence").to_pylist(), opened.table("domains").to_pylist()))
     elif key is not None:
@@ -166,6 +166,28 @@ def _verdict(run: Run, trajectory_id: str) -> Verdict | None:
         return None
     row = find_row("verdicts", run.table("verdicts"), trajectory_id)
     return Verdict(kept=row["kept"], stage=row["stage"] or None, reason=row["reason"], detail=row["detail"])
+
+
+@app.command()
+def funnel(
+    run: RunPath,
+    by: Annotated[str, typer.Option(metavar="VIEW", help="One view, whole: domain, length or planted.")] = "",
+    markdown: Annotated[bool, typer.Option("--markdown", help="Every view whole, as Markdown tables.")] = False,
+    plot: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw it too: a .svg or .png file.")] = None,
+) -> None:
+    """Show what each filter let pass, and why it dropped the rest: in all, per domain, length and planted mistake."""
+    if by and by not in VIEWS:
+        raise typer.BadParameter(f"expected one of {', '.join(VIEWS)}, found {by!r}", param_hint="--by")
+    rows = open_run(run).table("funnel").to_pylist()
+    if markdown:
+        typer.echo(funnel_markdown(rows, by=by))
+    else:
+        Console().print(funnel_report(rows, by=by))
+    if plot is not None:
+        from rayscaler.display.funnel_plot import plot_funnel  # a second: it imports matplotlib
+
+        plot_funnel(rows, plot)
+        Console(stderr=True).print(f"drawn: {plot}")
 
 
 @environments.command("list")
@@ -239,7 +261,7 @@ def _further(run: str, made: set[str]) -> Text:
     if "trajectories" in made:
         commands.append(f"show {run} trajectories [ID]")
     if "verdicts" in made:
-        commands.append(f"show {run} funnel")
+        commands.append(f"funnel {run}")
     if "examples" in made:
         commands.append(f"show {run} examples [ID]")
     program = _program()

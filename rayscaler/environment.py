@@ -7,6 +7,7 @@ environment. Sessions are live: one in-memory SQLite database each.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Any, NamedTuple, Protocol
 
@@ -220,14 +221,21 @@ class EnvironmentSpec(BaseModel):
     @property
     def identity(self) -> Identity:
         """Which columns carry no meaning of their own when states are compared."""
-        generated = {e.name: tuple(c.name for c in e.columns if c.generated) for e in self.entities}
-        volatile = {e.name: tuple(c.name for c in e.columns if c.volatile) for e in self.entities}
-        references = {e.name: {c.name: c.references for c in e.columns if c.references} for e in self.entities}
-        return Identity(
-            generated={k: v for k, v in generated.items() if v},
-            references={k: v for k, v in references.items() if v},
-            volatile={k: v for k, v in volatile.items() if v},
-        )
+        return identity_of(self.entities)
+
+
+def identity_of(entities: Iterable[Entity]) -> Identity:
+    """Which columns of `entities` carry no meaning of their own when states are compared."""
+    identity: dict[str, dict[str, Any]] = {"generated": {}, "references": {}, "volatile": {}}
+    for entity in entities:
+        for name, found in (
+            ("generated", tuple(c.name for c in entity.columns if c.generated)),
+            ("references", {c.name: c.references for c in entity.columns if c.references}),
+            ("volatile", tuple(c.name for c in entity.columns if c.volatile)),
+        ):
+            if found:
+                identity[name][entity.name] = found
+    return Identity(**identity)
 
 
 class ToolErrorKind(StrEnum):

@@ -159,8 +159,10 @@ class RolloutRecipe(Recipe):
 class FilterRecipe(Recipe):
     """Trajectories -> verdicts (the paper's three filters, in its order, then ours)."""
 
-    ngram: int = Field(10, ge=2, description="Length in words of the n-gram whose repetition is a loop. Ours.")
-    max_repeats: int = Field(3, ge=1, description="How often an n-gram may occur in the agent's words. Ours.")
+    ngram: int = Field(8, ge=2, description="Length in words of the n-gram whose repetition is a loop. Ours: 8 and 4 "
+                       "call none of 1,306 sound conversations a loop, and every planted loop (docs/filters.md).")
+    max_repeats: int = Field(4, ge=1, description="How often an n-gram may occur in the agent's words. Ours.")
+    max_same_calls: int = Field(3, ge=1, description="How often one call may be made with one result. Ours.")
     exact_match: Literal["strict", "relaxed"] = Field("strict", description="Read-only tasks: gold's calls in gold's "
                                                       "order (the paper's), or extra reads and other orders allowed.")
     answers: bool = Field(True, description="Whether the user must have been told each answer of the task. Ours.")

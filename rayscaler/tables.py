@@ -156,15 +156,25 @@ TRAJECTORIES = Table("trajectories", 1, ("trajectory_id",), "Recorded conversati
     Field("trajectory", _STR, "JSON: trajectory.Trajectory."),
 ))
 
-VERDICTS = Table("verdicts", 1, ("trajectory_id",), "One verdict per trajectory (paper section 3.1).", (
+VERDICTS = Table("verdicts", 2, ("trajectory_id",), "One verdict per trajectory (paper section 3.1).", (
     Field("trajectory_id", _STR, "The trajectory."),
     Field("task_id", _STR, "Its task."),
     Field("environment_id", _STR, "Its environment."),
+    Field("n_calls", _INT, "Its tool calls."),
     Field("kept", _BOOL, "Whether it passed all filters."),
     Field("stage", _STR, "The filter that dropped it, or empty."),
     Field("reason", _STR, "trajectory.VerdictReason."),
     Field("detail", _STR, "The rows or calls that decided."),
     Field("planted", _STR, "The trajectory's planted mistake, for the confusion table."),
+))
+
+FUNNEL = Table("funnel", 1, ("by", "value", "stage"), "What each filter let pass: in all, per domain, per length.", (
+    Field("by", _STR, "all, domain, length or planted."),
+    Field("value", _STR, "The domain's title, the number of tool calls, or the planted mistake; empty for all."),
+    Field("stage", _STR, "trajectory.FilterStage, in its order."),
+    Field("n_in", _INT, "Trajectories that reached the filter."),
+    Field("n_out", _INT, "Trajectories that passed it."),
+    Field("reasons", _STR, "JSON object: why the others did not, with counts."),
 ))
 
 TOKENIZERS = Table("tokenizers", 1, ("name",), "The tokenizer that examples were made with, whole.", (
@@ -189,5 +199,5 @@ EXAMPLES = Table("examples", 1, ("trajectory_id",), "Training rows with the loss
 CATALOGUE: dict[str, Table] = {
     table.name: table
     for table in (TOOLS, DUPLICATES, REJECTS, PHRASES, EMBEDDINGS, CANDIDATES, EDGES, DOMAINS, COHERENCE, LINKS,
-                  ENVIRONMENTS, TASKS, TRAJECTORIES, VERDICTS, TOKENIZERS, EXAMPLES)
+                  ENVIRONMENTS, TASKS, TRAJECTORIES, VERDICTS, FUNNEL, TOKENIZERS, EXAMPLES)
 }

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from rayscaler.config import parse_config
+from rayscaler.filters.funnel import funnel_rows
 from rayscaler.filters.judge import judge
 from rayscaler.reasons import Reason
 from rayscaler.recipes import FilterRecipe, RolloutRecipe, ScriptedAgent
@@ -17,7 +18,7 @@ from rayscaler.stages.filter import verdict_row
 from rayscaler.stages.materialize import environment_row
 from rayscaler.stages.rollout import trajectory_row
 from rayscaler.table import to_arrow
-from rayscaler.tables import ENVIRONMENTS, EXAMPLES, REJECTS, TASKS, TOKENIZERS, TRAJECTORIES, VERDICTS
+from rayscaler.tables import ENVIRONMENTS, EXAMPLES, FUNNEL, REJECTS, TASKS, TOKENIZERS, TRAJECTORIES, VERDICTS
 from rayscaler.training import load_tokenizer, render, train_bpe
 from rayscaler.trajectory import Trajectory
 from shop_tasks import shop, shop_tasks
@@ -28,7 +29,7 @@ MARK = "0123456789abcdef"
 def write_shop_run(folder: Path) -> Path:
     """Write the run into `folder` and return it."""
     store, rows = Store(str(folder)), _rows()
-    for table in (ENVIRONMENTS, TASKS, TRAJECTORIES, VERDICTS, TOKENIZERS, EXAMPLES, REJECTS):
+    for table in (ENVIRONMENTS, TASKS, TRAJECTORIES, VERDICTS, FUNNEL, TOKENIZERS, EXAMPLES, REJECTS):
         ref = Ref(table, MARK)
         store.write_part(ref, "part-00000-0.parquet", to_arrow(table, rows[table.name]))
         store.write_record(ref, Record(
@@ -53,6 +54,10 @@ def _rows() -> dict[str, list[dict[str, Any]]]:
         TASKS.name: [task_row(task) for task in tasks],
         TRAJECTORIES.name: [trajectory_row(trajectory) for trajectory in trajectories],
         VERDICTS.name: [verdict_row(trajectory, verdict) for trajectory, verdict in verdicts],
+        FUNNEL.name: funnel_rows(
+            [verdict_row(trajectory, verdict) for trajectory, verdict in verdicts],
+            {shop().spec.environment_id: shop().spec.title},
+        ),
         TOKENIZERS.name: [{"name": "bpe-600", "tokenizer_json": tokenizer_json, "chat_template": ""}],
         EXAMPLES.name: [_example(t, tokenizer_json) for t, verdict in verdicts if verdict.kept],
         REJECTS.name: [

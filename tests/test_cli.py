@@ -244,9 +244,31 @@ def test_a_finished_run_is_planned_and_run_again_as_whole(smoke_run):
     again = call("run", config, "--run", str(smoke_run)).output
     assert again.count("whole already") == 10
     assert "0.0 seconds in all" in again
-    assert f"show {smoke_run} funnel" in again.replace("\n", "")
+    assert f"funnel {smoke_run}" in again.replace("\n", "")
 
 
 def test_markup_in_data_is_shown_as_it_is():
     changes = (RowChange(table="a", op="insert", key={"id": 1}, after={"id": 1, "x": "[bold]y[/bold]"}),)
     assert "[bold]y[/bold]" in drawn(changes_text(changes))
+
+
+def test_the_funnel_is_shown_by_domain_length_and_mistake_and_as_markdown(folder):
+    whole = call("funnel", folder).output
+    assert all(word in whole for word in ("exact_match", "tool calls", "planted mistake", "of 10 trajectories kept"))
+    planted = call("funnel", folder, "--by", "planted", "--markdown").output.splitlines()
+    assert planted[0].startswith("| planted mistake | in | validity | state | exact_match | answer | kept |")
+    assert sum(int(line.split("|")[2]) for line in planted[2:]) == 10
+    refused = call("funnel", folder, "--by", "month")
+    assert refused.exit_code == 2
+    assert "domain, length, planted" in " ".join(refused.output.split())
+
+
+def test_the_funnel_is_drawn_the_same_every_time_and_only_in_known_formats(folder, tmp_path):
+    pytest.importorskip("matplotlib")
+    pictures = [tmp_path / "a.svg", tmp_path / "b.svg"]
+    for picture in pictures:
+        call("funnel", folder, "--plot", str(picture))
+    drawn = pictures[0].read_text(encoding="utf-8")
+    assert drawn == pictures[1].read_text(encoding="utf-8")
+    assert all(text in drawn for text in ("by length", "by domain", "dropped by state", "of 10 trajectories pass"))
+    assert "funnel.txt: expected a name" in call("funnel", folder, "--plot", str(tmp_path / "funnel.txt")).output

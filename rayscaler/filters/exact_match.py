@@ -15,9 +15,11 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any, Literal, NamedTuple
 
+from msgspec import Raw
+
 from rayscaler.canonical import dumps
-from rayscaler.task import Task
-from rayscaler.trajectory import FilterStage, Trajectory, Verdict, VerdictReason
+from rayscaler.filters.recorded import Played, Wanted, value_of
+from rayscaler.trajectory import FilterStage, Verdict, VerdictReason
 
 
 class _Call(NamedTuple):
@@ -30,24 +32,24 @@ class _Call(NamedTuple):
         return f"{self.tool}({self.arguments[:200]})"
 
 
-def mismatched(trajectory: Trajectory, task: Task, *, mode: Literal["strict", "relaxed"]) -> Verdict | None:
+def mismatched(played: Played, wanted: Wanted, *, mode: Literal["strict", "relaxed"]) -> Verdict | None:
     """How the successful calls differ from gold's, or None if they match or the task writes."""
-    if task.n_writes:
+    if wanted.writes:
         return None
-    wanted = [_Call(call.tool, _spelt(call.arguments)) for call in task.gold]
-    made = [_Call(step.call.name, _spelt(step.call.arguments)) for step in trajectory.steps if not step.error]
-    if wanted == made:
+    gold = [_Call(call.tool, _spelt(call.arguments)) for call in wanted.gold]
+    made = [_Call(step.call.name, _spelt(step.call.arguments)) for step in played.steps if not step.error]
+    if gold == made:
         return None
-    missing = list((Counter(wanted) - Counter(made)).elements())
-    extra = list((Counter(made) - Counter(wanted)).elements())
+    missing = list((Counter(gold) - Counter(made)).elements())
+    extra = list((Counter(made) - Counter(gold)).elements())
     if missing:
         return _lacking(missing, extra)
     if mode == "relaxed":
         return None
     if extra:
         return _drop(VerdictReason.EXTRA_CALL, f"not in gold: {extra[0]}")
-    place = next(i for i, (a, b) in enumerate(zip(wanted, made, strict=True)) if a != b)
-    return _drop(VerdictReason.DIFFERENT_ORDER, f"call {place}: gold {wanted[place]}, found {made[place]}")
+    place = next(i for i, (a, b) in enumerate(zip(gold, made, strict=True)) if a != b)
+    return _drop(VerdictReason.DIFFERENT_ORDER, f"call {place}: gold {gold[place]}, found {made[place]}")
 
 
 def _lacking(missing: list[_Call], extra: list[_Call]) -> Verdict:
@@ -59,8 +61,8 @@ def _lacking(missing: list[_Call], extra: list[_Call]) -> Verdict:
     return _drop(VerdictReason.MISSING_CALL, f"gold {missing[0]} was not made{instead}")
 
 
-def _spelt(arguments: dict[str, Any]) -> str:
-    return dumps({name: _whole(value) for name, value in arguments.items()})
+def _spelt(arguments: Raw) -> str:
+    return dumps(_whole(value_of(arguments)))
 
 
 def _whole(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""The funnel and the confusion table: counts over rows of `verdicts`.
+"""The funnel: counts over rows of `verdicts`, in all, per domain, per length and per planted mistake.
 
     stage        in   out  reasons
     validity    100    91  {"repetition": 9}
@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
+from rayscaler.canonical import dumps
 from rayscaler.trajectory import FilterStage
 
 Row = Mapping[str, Any]
@@ -28,14 +29,6 @@ class FunnelRow(NamedTuple):
     reasons: dict[str, int]
 
 
-class ConfusionRow(NamedTuple):
-    """How many trajectories with one planted mistake (or none: empty) met one fate: `kept` or `stage/reason`."""
-
-    planted: str
-    fate: str
-    n: int
-
-
 def funnel(verdicts: Iterable[Row]) -> list[FunnelRow]:
     """The filters in their order. Nothing is lost: a row's `n_out` is the next row's `n_in`."""
     rows = list(verdicts)
@@ -49,20 +42,33 @@ def funnel(verdicts: Iterable[Row]) -> list[FunnelRow]:
 
 
 def funnel_by(verdicts: Iterable[Row], column: str) -> dict[str, list[FunnelRow]]:
-    """One funnel per value of `column` (`environment_id`, `planted`), by value."""
-    groups: dict[str, list[Row]] = {}
+    """One funnel per value of `column` (`environment_id`, `n_calls`, `planted`), by value."""
+    groups: dict[Any, list[Row]] = {}
     for row in verdicts:
-        groups.setdefault(str(row[column]), []).append(row)
-    return {value: funnel(groups[value]) for value in sorted(groups)}
+        groups.setdefault(row[column], []).append(row)
+    return {str(value): funnel(groups[value]) for value in sorted(groups)}
+
+
+def funnel_rows(verdicts: Iterable[Row], titles: Mapping[str, str]) -> list[dict[str, Any]]:
+    """The rows of `funnel`: over everything, by domain (most trajectories first), by length and by planted mistake.
+
+    titles: environment id -> title. Lengths are tool calls.
+    """
+    rows = list(verdicts)
+    by_id = funnel_by(rows, "environment_id")
+    order = sorted(by_id, key=lambda key: (-by_id[key][0].n_in, key))
+    views = [
+        ("all", {"": funnel(rows)}),
+        ("domain", {titles[key]: by_id[key] for key in order}),
+        ("length", funnel_by(rows, "n_calls")),
+        ("planted", funnel_by(rows, "planted")),
+    ]
+    return [
+        {"by": by, "value": value, **row._asdict(), "reasons": dumps(row.reasons)}
+        for by, groups in views for value, found in groups.items() for row in found
+    ]
 
 
 def fate(row: Row) -> str:
     """What became of a trajectory, in one word: `kept`, or `stage/reason`."""
     return "kept" if row["kept"] else f"{row['stage']}/{row['reason']}"
-
-
-def confusion(verdicts: Iterable[Row]) -> list[ConfusionRow]:
-    """Planted mistake against fate, by mistake, the most frequent fate first."""
-    counts = Counter((row["planted"], fate(row)) for row in verdicts)
-    order = sorted(counts, key=lambda pair: (pair[0], -counts[pair], pair[1]))
-    return [ConfusionRow(planted, end, counts[planted, end]) for planted, end in order]

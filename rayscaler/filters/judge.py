@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from rayscaler.changes import Identity
 from rayscaler.filters.exact_match import mismatched
+from rayscaler.filters.recorded import Played, Wanted, read_played, read_wanted
 from rayscaler.filters.state import misaligned
 from rayscaler.filters.told import untold
 from rayscaler.filters.validity import invalid
@@ -23,12 +24,17 @@ def judge(trajectory: Trajectory, task: Task, identity: Identity, recipe: Filter
     identity: `environment.spec.identity` of the task's environment. Raises ValueError if the trajectory is of another
     task.
     """
-    if trajectory.task_id != task.task_id:
-        raise ValueError(f"trajectory {trajectory.trajectory_id} is of task {trajectory.task_id}, found {task.task_id}")
+    return judge_recorded(read_played(trajectory), read_wanted(task), identity, recipe)
+
+
+def judge_recorded(played: Played, wanted: Wanted, identity: Identity, recipe: FilterRecipe) -> Verdict:
+    """`judge` for a trajectory and a task as they are stored: `read_played(row["trajectory"])`."""
+    if played.task_id != wanted.task_id:
+        raise ValueError(f"trajectory {played.trajectory_id} is of task {played.task_id}, found {wanted.task_id}")
     return (
-        invalid(trajectory, recipe)
-        or misaligned(trajectory, task, identity)
-        or mismatched(trajectory, task, mode=recipe.exact_match)
-        or (untold(trajectory, task) if recipe.answers else None)
+        invalid(played, recipe)
+        or misaligned(played, wanted, identity)
+        or mismatched(played, wanted, mode=recipe.exact_match)
+        or (untold(played, wanted) if recipe.answers else None)
         or Verdict(kept=True, stage=None, reason=VerdictReason.KEPT)
     )

@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from itertools import chain
 
 _WORD = re.compile(r"\w+")
 
@@ -23,21 +24,42 @@ def repeated_words(spoken: Sequence[str], quoted: Iterable[str], *, n: int, max_
     spoken: the agent's messages in order. quoted: texts that may be quoted from (tool answers, the user's words).
     """
     texts = [_words(text) for text in spoken]
-    if sum(max(0, len(words) - n + 1) for words in texts) <= max_repeats:
+    if not _may_loop(texts, n, max_repeats):
+        return ""
+    counts = Counter(gram for words in texts for gram in zip(*(words[i:] for i in range(n)), strict=False))
+    often = {gram for gram, count in counts.items() if count > max_repeats}
+    if not often:
         return ""
     places: dict[tuple[str, ...], list[tuple[int, int]]] = {}
     for number, words in enumerate(texts):
         for start in range(len(words) - n + 1):
-            places.setdefault(tuple(words[start:start + n]), []).append((number, start))
+            gram = tuple(words[start:start + n])
+            if gram in often:
+                places.setdefault(gram, []).append((number, start))
     loops = [
         " ".join(gram)
         for gram, found in places.items()
-        if len(found) > max_repeats and _same_around(texts, found, n) > max_repeats
+        if _same_around(texts, found, n) > max_repeats
     ]
     if not loops:
         return ""
     sources = [f" {' '.join(_words(text))} " for text in quoted]
     return next((loop for loop in loops if not any(f" {loop} " in source for source in sources)), "")
+
+
+def _may_loop(texts: list[list[str]], n: int, max_repeats: int) -> bool:
+    """Whether n words in a row occur more than `max_repeats` times each: without that, no n-gram can. Cheap."""
+    counts = Counter(chain.from_iterable(texts))
+    often = {word for word, count in counts.items() if count > max_repeats}
+    if not often:
+        return False
+    for words in texts:
+        run = 0
+        for word in words:
+            run = run + 1 if word in often else 0
+            if run == n:
+                return True
+    return False
 
 
 def _same_around(texts: list[list[str]], places: list[tuple[int, int]], n: int) -> int:

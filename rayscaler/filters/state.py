@@ -6,9 +6,11 @@ Decided on row-level changes from the same seeded start, up to generated ids and
 
 from __future__ import annotations
 
-from rayscaler.changes import Identity, explain_changes, same_changes
-from rayscaler.task import Task
-from rayscaler.trajectory import FilterStage, Trajectory, Verdict, VerdictReason
+from pydantic import TypeAdapter
+
+from rayscaler.changes import Changes, Identity, explain_changes
+from rayscaler.filters.recorded import Played, Wanted
+from rayscaler.trajectory import FilterStage, Verdict, VerdictReason
 
 MAX_ROWS = 5
 """Differing rows that a verdict shows."""
@@ -20,15 +22,21 @@ _REASONS = {
 }
 
 
-def misaligned(trajectory: Trajectory, task: Task, identity: Identity) -> Verdict | None:
+_CHANGES: TypeAdapter[Changes] = TypeAdapter(Changes)
+
+
+def misaligned(played: Played, wanted: Wanted, identity: Identity) -> Verdict | None:
     """How the final state differs from gold's, row by row, or None if it does not.
 
     The reason is `missing_change` or `extra_change` where that is all that is wrong, else `different_change`.
     """
-    # Most runs that reach the goal made gold's very calls: equal changes need no search for a bijection of ids.
-    if trajectory.changes == task.gold_changes or same_changes(task.gold_changes, trajectory.changes, identity):
+    # Most runs that reach the goal made gold's very calls: equal text needs no search for a bijection of ids.
+    if bytes(played.changes) == bytes(wanted.gold_changes):
         return None
-    differences = explain_changes(task.gold_changes, trajectory.changes, identity)
+    gold, found = _CHANGES.validate_json(bytes(wanted.gold_changes)), _CHANGES.validate_json(bytes(played.changes))
+    differences = explain_changes(gold, found, identity)
+    if not differences:
+        return None
     kinds = {difference.kind for difference in differences}
     reason = _REASONS[kinds.pop()] if len(kinds) == 1 else VerdictReason.DIFFERENT_CHANGE
     shown = [f"{d.kind} {d.text}" for d in differences[:MAX_ROWS]]

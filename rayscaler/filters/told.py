@@ -19,10 +19,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
-from rayscaler.task import Answer, Task
-from rayscaler.trajectory import FilterStage, Trajectory, Verdict, VerdictReason
+from msgspec import Raw
+
+from rayscaler.filters.recorded import Played, Wanted, WantedAnswer, value_of
+from rayscaler.task import Answer
+from rayscaler.trajectory import FilterStage, Verdict, VerdictReason
 
 _MONTHS = "january|february|march|april|may|june|july|august|september|october|november|december"
 _SPELLINGS = (
@@ -38,38 +41,60 @@ _TOKEN = re.compile(
 """A number that stands by itself, a version or time of the day, or a word (such as the code `007`)."""
 
 
-def untold(trajectory: Trajectory, task: Task) -> Verdict | None:
+_NOTHING = object()
+
+
+class _Read(NamedTuple):
+    """A successful call: the place of its tool message, its tool and its answer as JSON text."""
+
+    place: int
+    tool: str
+    answer: Raw
+
+
+def untold(played: Played, wanted: Wanted) -> Verdict | None:
     """The first answer that the user was not told, or None if it was told them all."""
-    for answer in task.answers:
-        given = _given(trajectory, task, answer)
+    if not wanted.answers:
+        return None
+    places = [i for i, message in enumerate(played.messages) if message.role == "tool"]
+    read = [_Read(place, step.call.name, step.response)
+            for place, step in zip(places, played.steps, strict=True) if not step.error]
+    spoken = [(i, m.content) for i, m in enumerate(played.messages) if m.role == "assistant" and not m.tool_calls]
+    for answer in wanted.answers:
+        given = _given(read, wanted.gold[answer.call].tool, answer)
         if given is None:
             return _drop(f"no call gave {_shown(answer)}")
-        heard = [m.content for m in trajectory.messages[given + 1:] if m.role == "assistant" and not m.tool_calls]
-        if not any(says(content, answer) for content in heard):
+        if not any(says(content, answer) for place, content in spoken if place > given):
             return _drop(f"not said after message {given}, which gave it: {_shown(answer)}")
     return None
 
 
-def says(content: str, answer: Answer) -> bool:
+def says(content: str, answer: Answer | WantedAnswer) -> bool:
     """Whether the words `content` hold the text of `answer`, or its bare value."""
+    spelt = _spelt(content)
+    return any(_holds(spelt, content, form) for form in _forms(answer))
+
+
+def _forms(answer: Answer | WantedAnswer) -> list[str]:
     bare = str(answer.value)
     # Codes of two letters (languages: `it`, `is`, `no`) are words of any sentence.
-    forms = [answer.text] if len(bare) < 3 and bare.isalpha() else [answer.text, bare]
-    return any(_stands_in(form, content) for form in forms)
+    return [answer.text] if len(bare) < 3 and bare.isalpha() else [answer.text, bare]
 
 
-def _stands_in(text: str, content: str) -> bool:
-    wanted = _tokens(text)
-    if not wanted:  # signs only
-        return text.strip() in content
-    return f" {' '.join(wanted)} " in f" {' '.join(_tokens(content))} "
+def _holds(spelt: str, content: str, form: str) -> bool:
+    wanted = _spelt(form)
+    if not wanted.strip():  # signs only
+        return form.strip() in content
+    return wanted in spelt
 
 
-def _tokens(text: str) -> list[str]:
+def _spelt(text: str) -> str:
+    """`text` as its words and numbers in one spelling, a space around each."""
     text = text.casefold().replace("\N{MINUS SIGN}", "-")
     for pattern, plain in _SPELLINGS:
         text = pattern.sub(plain, text)
-    return [_number(m["number"]) if m["number"] else m[0] for m in _TOKEN.finditer(text)]
+    words = " ".join(_number(m["number"]) if m["number"] else m[0] for m in _TOKEN.finditer(text))
+    return f" {words} "
 
 
 def _number(text: str) -> str:
@@ -77,30 +102,38 @@ def _number(text: str) -> str:
     return f"{Decimal(text.replace(',', '')).normalize():f}"
 
 
-def _given(trajectory: Trajectory, task: Task, answer: Answer) -> int | None:
+def _given(read: list[_Read], tool: str, answer: WantedAnswer) -> int | None:
     """The tool message that gave the answer: of gold's tool at gold's path, else any that holds the value."""
-    places = [i for i, message in enumerate(trajectory.messages) if message.role == "tool"]
-    read = [(place, step) for place, step in zip(places, trajectory.steps, strict=True) if not step.error]
-    as_gold = (place for place, step in read if step.call.name == task.gold[answer.call].tool
-               and any(path == answer.path and _equal(found, answer.value) for path, found in _leaves(step.response)))
-    otherwise = (place for place, step in read if any(_equal(v, answer.value) for _, v in _leaves(step.response)))
-    return next(as_gold, next(otherwise, None))
+    as_gold = (r.place for r in read if r.tool == tool and _equal(_at(value_of(r.answer), answer.path), answer.value))
+    otherwise = (r.place for r in read if any(_equal(found, answer.value) for found in _leaves(value_of(r.answer))))
+    found = next(as_gold, None)
+    return next(otherwise, None) if found is None else found
 
 
-def _leaves(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], Any]]:
-    """The values inside a JSON value that hold no others, each with its path."""
+def _at(value: Any, path: tuple[str | int, ...]) -> Any:
+    """The value at `path`, or a value that equals none where there is none."""
+    for key in path:
+        try:
+            value = value[key]
+        except (KeyError, IndexError, TypeError):
+            return _NOTHING
+    return value
+
+
+def _leaves(value: Any) -> Iterator[Any]:
+    """The values inside a JSON value that hold no others."""
     if isinstance(value, (dict, list)):
-        for key, item in value.items() if isinstance(value, dict) else enumerate(value):
-            yield from _leaves(item, (*path, key))
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _leaves(item)
     else:
-        yield path, value
+        yield value
 
 
 def _equal(found: Any, wanted: Any) -> bool:
     return bool(found == wanted) and isinstance(found, bool) == isinstance(wanted, bool)
 
 
-def _shown(answer: Answer) -> str:
+def _shown(answer: WantedAnswer) -> str:
     return f"{answer.text[:200]!r} ({'.'.join(map(str, answer.path))} of gold call {answer.call})"
 
 

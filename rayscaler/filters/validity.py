@@ -12,50 +12,50 @@ from __future__ import annotations
 
 from collections import Counter
 
-from rayscaler.canonical import dumps
+from rayscaler.filters.recorded import Played, RecordedMessage, RecordedStep, canonical
 from rayscaler.filters.repetition import repeated_words
-from rayscaler.messages import STOP, Message
+from rayscaler.messages import STOP
 from rayscaler.recipes import FilterRecipe
-from rayscaler.trajectory import ErrorType, FilterStage, StopReason, Trajectory, Verdict, VerdictReason
+from rayscaler.trajectory import ErrorType, FilterStage, StopReason, Verdict, VerdictReason
 
 _STOPS_OF_MACHINERY = (StopReason.CHAT_FAILED, StopReason.ENVIRONMENT_FAILED)
 
 
-def invalid(trajectory: Trajectory, recipe: FilterRecipe) -> Verdict | None:
+def invalid(played: Played, recipe: FilterRecipe) -> Verdict | None:
     """Why the trajectory is no valid conversation, or None if it is one."""
     return (
-        _not_ended(trajectory)
-        or _misplaced(trajectory)
-        or _unanswered(trajectory)
-        or _forged(trajectory)
-        or _in_circles(trajectory, recipe)
+        _not_ended(played)
+        or _misplaced(played)
+        or _unanswered(played)
+        or _forged(played)
+        or _in_circles(played, recipe)
     )
 
 
-def _not_ended(trajectory: Trajectory) -> Verdict | None:
-    detail = trajectory.error_detail or f"ended by {trajectory.stop_reason}"
-    if trajectory.error_type is ErrorType.INFRASTRUCTURE or trajectory.stop_reason in _STOPS_OF_MACHINERY:
+def _not_ended(played: Played) -> Verdict | None:
+    detail = played.error_detail or f"ended by {played.stop_reason}"
+    if played.error_type is ErrorType.INFRASTRUCTURE or played.stop_reason in _STOPS_OF_MACHINERY:
         return _drop(VerdictReason.INFRASTRUCTURE, detail)
-    if trajectory.error_type is ErrorType.USER:
+    if played.error_type is ErrorType.USER:
         return _drop(VerdictReason.USER_ERROR, detail)
-    if trajectory.stop_reason is StopReason.MALFORMED_REPLY:
+    if played.stop_reason is StopReason.MALFORMED_REPLY:
         return _drop(VerdictReason.MALFORMED_CALL, detail)
-    last = trajectory.messages[-1] if trajectory.messages else None
-    if trajectory.stop_reason is not StopReason.USER_STOP or last is None or last.role != "user":
+    last = played.messages[-1] if played.messages else None
+    if played.stop_reason is not StopReason.USER_STOP or last is None or last.role != "user":
         return _drop(VerdictReason.NOT_ENDED_BY_USER, detail)
     if STOP not in last.content:
         return _drop(VerdictReason.NOT_ENDED_BY_USER, f"the last message lacks {STOP}")
     return None
 
 
-def _misplaced(trajectory: Trajectory) -> Verdict | None:
+def _misplaced(played: Played) -> Verdict | None:
     """The first message whose role may not stand where it stands.
 
     Allowed: system, user, then assistant after user; tool messages for the calls of an assistant message, in their
     order and all of them, then assistant; user after an assistant message without calls.
     """
     expected, open_calls = "system", list[str]()
-    for number, message in enumerate(trajectory.messages):
+    for number, message in enumerate(played.messages):
         if message.role != expected:
             return _drop(VerdictReason.ROLES_OUT_OF_ORDER, f"message {number}: {message.role} where {expected} must be")
         if message.role == "tool":
@@ -68,7 +68,7 @@ def _misplaced(trajectory: Trajectory) -> Verdict | None:
     return None
 
 
-def _next_role(message: Message, open_calls: list[str]) -> str:
+def _next_role(message: RecordedMessage, open_calls: list[str]) -> str:
     if open_calls:
         return "tool"
     if message.role == "system" or (message.role == "assistant" and not message.tool_calls):
@@ -76,48 +76,58 @@ def _next_role(message: Message, open_calls: list[str]) -> str:
     return "assistant"
 
 
-def _unanswered(trajectory: Trajectory) -> Verdict | None:
+def _unanswered(played: Played) -> Verdict | None:
     """Calls that are not well formed, or that differ from the steps that were run."""
-    calls = [call for message in trajectory.messages for call in message.tool_calls]
+    calls = [call for message in played.messages for call in message.tool_calls]
     if len({call.id for call in calls}) != len(calls):
         return _drop(VerdictReason.MALFORMED_CALL, "two calls share one id")
-    for number, message in enumerate(trajectory.messages):
+    for number, message in enumerate(played.messages):
         if message.role == "assistant" and not message.tool_calls and not message.content.strip():
             return _drop(VerdictReason.MALFORMED_CALL, f"message {number} has neither words nor calls")
     if any(not call.name for call in calls):
         return _drop(VerdictReason.MALFORMED_CALL, "a call names no tool")
-    if calls != [step.call for step in trajectory.steps]:
-        return _drop(VerdictReason.MALFORMED_CALL, f"{len(calls)} calls, {len(trajectory.steps)} steps, not the same")
+    steps = played.steps
+    if len(calls) != len(steps) or not all(c.same_as(s.call) for c, s in zip(calls, steps, strict=True)):
+        return _drop(VerdictReason.MALFORMED_CALL, f"{len(calls)} calls, {len(steps)} steps, not the same")
     return None
 
 
-def _forged(trajectory: Trajectory) -> Verdict | None:
+def _forged(played: Played) -> Verdict | None:
     """The first tool message that is not what the environment answered: the step's response as canonical JSON."""
-    answers = ((i, m) for i, m in enumerate(trajectory.messages) if m.role == "tool")
-    for (number, message), step in zip(answers, trajectory.steps, strict=True):
-        expected = (step.call.id, step.call.name, dumps(step.response))
-        found = (message.tool_call_id, message.name, message.content)
-        if found != expected:
-            which = next(i for i in range(3) if found[i] != expected[i])
-            detail = f"message {number}: {expected[which][:200]} was answered, found {found[which][:200]}"
-            return _drop(VerdictReason.FORGED_RESPONSE, detail)
+    answers = ((i, m) for i, m in enumerate(played.messages) if m.role == "tool")
+    for (number, message), step in zip(answers, played.steps, strict=True):
+        if message.tool_call_id != step.call.id:
+            return _other(number, step.call.id, message.tool_call_id)
+        if message.name != step.call.name:
+            return _other(number, step.call.name, message.name)
+        if message.content.encode() != bytes(step.response) and message.content != canonical(step.response):
+            return _other(number, canonical(step.response), message.content)
     return None
 
 
-def _in_circles(trajectory: Trajectory, recipe: FilterRecipe) -> Verdict | None:
+def _other(number: int, expected: str, found: str) -> Verdict:
+    detail = f"message {number}: {expected[:200]} was answered, found {found[:200]}"
+    return _drop(VerdictReason.FORGED_RESPONSE, detail)
+
+
+def _in_circles(played: Played, recipe: FilterRecipe) -> Verdict | None:
     spoken = [f"{m.reasoning}\n{m.content}" if m.reasoning else m.content
-              for m in trajectory.messages if m.role == "assistant"]
-    quoted = [m.content for m in trajectory.messages if m.role in ("tool", "user")]
+              for m in played.messages if m.role == "assistant"]
+    quoted = [m.content for m in played.messages if m.role in ("tool", "user")]
     found = repeated_words(spoken, quoted, n=recipe.ngram, max_repeats=recipe.max_repeats)
     if found:
         return _drop(VerdictReason.REPETITION, f"said more than {recipe.max_repeats} times: {found}")
-    if len(trajectory.steps) <= recipe.max_repeats:
+    if len(played.steps) <= recipe.max_same_calls:
         return None
-    counts = Counter(dumps([step.call.name, step.call.arguments, step.response]) for step in trajectory.steps)
-    call, times = counts.most_common(1)[0]
-    if times > recipe.max_repeats:
-        return _drop(VerdictReason.REPETITION, f"called {times} times with the same result: {call[:300]}")
+    call, times = Counter(map(_made, played.steps)).most_common(1)[0]
+    if times > recipe.max_same_calls:
+        shown = " ".join(part.decode() for part in call)[:300]
+        return _drop(VerdictReason.REPETITION, f"called {times} times with the same result: {shown}")
     return None
+
+
+def _made(step: RecordedStep) -> tuple[bytes, bytes, bytes]:
+    return step.call.name.encode(), bytes(step.call.arguments), bytes(step.response)
 
 
 def _drop(reason: VerdictReason, detail: str) -> Verdict:

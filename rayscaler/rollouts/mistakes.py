@@ -22,7 +22,7 @@ from rayscaler.rollouts.script import Argument, PlannedCall, Script, depends_on,
 from rayscaler.task import Task
 
 REPEATS = 5
-"""How often `repeated_call` makes one call: more than any sensible `FilterRecipe.max_repeats`."""
+"""How often `repeated_call` makes one call: more than any sensible `FilterRecipe.max_same_calls`."""
 
 CANDIDATES = 8
 """Faulty scripts of one kind that are rehearsed before the next kind is tried."""

@@ -21,10 +21,13 @@ RUN = 256
 
 
 class Lookup:
-    """`lookup[key]` is the row of `ref` whose `column` (the table's key, if not given) is `key`."""
+    """`lookup[key]` is the row of `ref` whose `column` (the table's key, if not given) is `key`.
 
-    def __init__(self, store: Store, ref: Ref, column: str = "") -> None:
-        self._store, self._ref = store, ref
+    columns: the columns to decode; all, if not given.
+    """
+
+    def __init__(self, store: Store, ref: Ref, column: str = "", *, columns: tuple[str, ...] = ()) -> None:
+        self._store, self._ref, self._columns = store, ref, list(columns) or None
         self._column = column or ref.table.key[0]
         self._places: dict[str, list[tuple[str, int]]] | None = None
         self._lengths: dict[str, int] = {}
@@ -56,7 +59,7 @@ class Lookup:
         span = self._spans.pop((part, start), None)
         if span is None:
             stop = min(start + RUN, self._lengths[part])
-            span = self._store.read_span(self._ref, Span(part, start, stop))
+            span = self._store.read_span(self._ref, Span(part, start, stop), self._columns)
         self._spans[part, start] = span
         if len(self._spans) > KEPT_SPANS:
             self._spans.popitem(last=False)

@@ -1,32 +1,40 @@
-"""filter: trajectories -> verdicts, by the paper's three filters in its order (section 3.1), then ours."""
+"""filter: trajectories -> verdicts and their funnel, by the paper's three filters in its order (3.1), then ours."""
 
 from __future__ import annotations
 
 from functools import lru_cache
 from typing import Any
 
+import msgspec
+from pydantic import TypeAdapter
+
 from rayscaler.changes import Identity
-from rayscaler.environment import EnvironmentSpec
-from rayscaler.filters.judge import judge
+from rayscaler.environment import Entity, identity_of
+from rayscaler.filters.funnel import funnel_rows
+from rayscaler.filters.judge import judge_recorded
+from rayscaler.filters.recorded import Played, Wanted, read_played, read_wanted
 from rayscaler.recipes import FilterRecipe
 from rayscaler.runtime.context import Context
 from rayscaler.runtime.lookup import Lookup
 from rayscaler.runtime.shards import Output
 from rayscaler.runtime.store import Ref, Store
-from rayscaler.tables import ENVIRONMENTS, TASKS, TRAJECTORIES, VERDICTS
-from rayscaler.task import Task
+from rayscaler.tables import ENVIRONMENTS, FUNNEL, TASKS, TRAJECTORIES, VERDICTS
 from rayscaler.trajectory import Trajectory, Verdict
 
 NAME, VERSION, READS, WRITES, SEEDED, UNIT = (
-    "filter", 2, (TRAJECTORIES, TASKS, ENVIRONMENTS), (VERDICTS,), False, "trajectories",
+    "filter", 3, (TRAJECTORIES, TASKS, ENVIRONMENTS), (VERDICTS, FUNNEL), False, "trajectories",
 )  # fmt: skip
-MADE_BY = ("rayscaler.filters",)
+MADE_BY = ("msgspec", "rayscaler.filters")
+
+_ENTITIES: TypeAdapter[tuple[Entity, ...]] = TypeAdapter(tuple[Entity, ...])
 
 
 def run(ctx: Context[FilterRecipe]) -> None:
-    """One verdict per trajectory."""
+    """One verdict per trajectory; then one worker counts them."""
     arguments = (ctx.recipe, ctx.store, ctx.input(TASKS), ctx.input(ENVIRONMENTS))
     ctx.map(ctx.rows(TRAJECTORIES, per_shard=256), JudgeTrajectories, *arguments, writes=(VERDICTS,))
+    counted = (ctx.store, ctx.targets[VERDICTS.name], ctx.input(ENVIRONMENTS))
+    ctx.map(ctx.payloads([0]), CountVerdicts, *counted, writes=(FUNNEL,))
 
 
 class JudgeTrajectories:
@@ -34,34 +42,61 @@ class JudgeTrajectories:
 
     def __init__(self, recipe: FilterRecipe, store: Store, tasks: Ref, environments: Ref) -> None:
         self.recipe = recipe
-        self.tasks, self.environments = Lookup(store, tasks), Lookup(store, environments)
-        # Trials of one task and tasks of one environment are neighbours: parsing them anew costs more than judging.
-        self.task, self.identity = lru_cache(64)(self._task), lru_cache(64)(self._identity)
+        self.tasks = Lookup(store, tasks, columns=("task_id", "task"))
+        self.environments = Lookup(store, environments, columns=("environment_id", "spec"))
+        # Trials of one task and tasks of one environment are neighbours.
+        self.wanted, self.identity = lru_cache(64)(self._wanted), lru_cache(64)(self._identity)
 
     def __call__(self, payload: list[dict[str, Any]]) -> Output:
         rows = []
         for row in payload:
-            trajectory = Trajectory.model_validate_json(row["trajectory"])
-            task, identity = self.task(trajectory.task_id), self.identity(trajectory.environment_id)
-            rows.append(verdict_row(trajectory, judge(trajectory, task, identity, self.recipe)))
+            played = read_played(row["trajectory"])
+            wanted, identity = self.wanted(played.task_id), self.identity(played.environment_id)
+            rows.append(verdict_row(played, judge_recorded(played, wanted, identity, self.recipe)))
         return Output({VERDICTS.name: rows}, len(payload))
 
-    def _task(self, task_id: str) -> Task:
-        return Task.model_validate_json(self.tasks[task_id]["task"])
+    def _wanted(self, task_id: str) -> Wanted:
+        return read_wanted(self.tasks[task_id]["task"])
 
     def _identity(self, environment_id: str) -> Identity:
-        return EnvironmentSpec.model_validate_json(self.environments[environment_id]["spec"]).identity
+        return read_identity(self.environments[environment_id]["spec"])
 
 
-def verdict_row(trajectory: Trajectory, verdict: Verdict) -> dict[str, Any]:
+class CountVerdicts:
+    """Counts all verdicts: in all, by domain, by length, by planted mistake."""
+
+    def __init__(self, store: Store, verdicts: Ref, environments: Ref) -> None:
+        self.store, self.verdicts, self.environments = store, verdicts, environments
+
+    def __call__(self, _: int) -> Output:
+        columns = ["environment_id", "n_calls", "kept", "stage", "reason", "planted"]
+        verdicts = self.store.read(self.verdicts, columns).to_pylist()
+        named = self.store.read(self.environments, ["environment_id", "title"]).to_pydict()
+        titles = dict(zip(named["environment_id"], named["title"], strict=True))
+        return Output({FUNNEL.name: funnel_rows(verdicts, titles)}, len(verdicts))
+
+
+class _Entities(msgspec.Struct):
+    """The part of an `EnvironmentSpec` that says what its tables are."""
+
+    entities: msgspec.Raw
+
+
+def read_identity(spec: str) -> Identity:
+    """`EnvironmentSpec.identity` of a stored specification; its tools, nine tenths of the text, are skipped."""
+    return identity_of(_ENTITIES.validate_json(bytes(msgspec.json.decode(spec, type=_Entities).entities)))
+
+
+def verdict_row(played: Played | Trajectory, verdict: Verdict) -> dict[str, Any]:
     """The row of `verdicts`."""
     return {
-        "trajectory_id": trajectory.trajectory_id,
-        "task_id": trajectory.task_id,
-        "environment_id": trajectory.environment_id,
+        "trajectory_id": played.trajectory_id,
+        "task_id": played.task_id,
+        "environment_id": played.environment_id,
+        "n_calls": len(played.steps),
         "kept": verdict.kept,
         "stage": verdict.stage or "",
         "reason": verdict.reason,
         "detail": verdict.detail,
-        "planted": trajectory.planted,
+        "planted": played.planted,
     }

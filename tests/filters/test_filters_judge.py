@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 
 from rayscaler.canonical import dumps
-from rayscaler.filters.funnel import ConfusionRow, confusion, fate, funnel, funnel_by
+from rayscaler.filters.funnel import fate, funnel, funnel_by, funnel_rows
 from rayscaler.filters.judge import judge
 from rayscaler.messages import Message, ToolCall
 from rayscaler.recipes import FilterRecipe, RolloutRecipe, ScriptedAgent
@@ -134,6 +134,7 @@ def test_the_same_call_with_the_same_result_is_a_loop_and_with_other_results_is_
     first = whole.steps[0]
     looped = with_steps(whole, [first] * 3 + list(whole.steps))
     assert reason(looped) == ("validity", "repetition")
+    assert reason(with_steps(whole, [first] * 2 + list(whole.steps))) == ("exact_match", "extra_call")
     waiting = [first.model_copy(update={"response": {"progress": n}}) for n in range(3)]
     assert reason(with_steps(whole, waiting + list(whole.steps)))[0] == "exact_match"
 
@@ -223,9 +224,24 @@ def test_the_funnel_loses_nothing_and_keeps_the_filters_order():
         ("answer", 6, 6, {}),
     ]
     assert [(r.n_in, r.n_out) for r in funnel_by(rows, "environment_id")["b"]] == [(3, 3), (3, 1), (1, 1), (1, 1)]
-    assert confusion(rows) == [
-        ConfusionRow("", "kept", 5), ConfusionRow("extra_read", "kept", 1),
-        ConfusionRow("extra_write", "state/extra_change", 1), ConfusionRow("gives_up", "state/missing_change", 1),
-        ConfusionRow("loops", "validity/repetition", 2),
-    ]
     assert [r.n_in for r in funnel([])] == [0, 0, 0, 0]
+
+
+def test_the_stored_funnel_counts_every_trajectory_once_in_each_view():
+    rows = [
+        {"kept": kept, "stage": stage, "reason": reason, "planted": planted, "environment_id": place, "n_calls": n}
+        for kept, stage, reason, planted, place, n in [
+            (True, "", "kept", "", "e1", 3), (True, "", "kept", "", "e2", 10),
+            (False, "state", "extra_change", "extra_write", "e2", 3),
+        ]
+    ]
+    found = funnel_rows(rows, {"e1": "orders", "e2": "events"})
+    views = {by: sum(r["n_in"] for r in found if r["by"] == by and r["stage"] == "validity") for by in
+             ("all", "domain", "length", "planted")}
+    assert views == dict.fromkeys(views, 3)
+    values = [r["value"] for r in found if r["stage"] == "validity"]
+    assert values == ["", "events", "orders", "3", "10", "", "extra_write"]    # most first; lengths as numbers
+    dropped = [(r["by"], r["value"], r["reasons"]) for r in found if r["n_in"] > r["n_out"]]
+    why = '{"extra_change":1}'
+    assert dropped == [("all", "", why), ("domain", "events", why), ("length", "3", why),
+                       ("planted", "extra_write", why)]

@@ -64,16 +64,20 @@ def looked_up(runs: Iterable[Sequence[Call]]) -> set[Proved]:
     return found
 
 
-def observable(runs: Iterable[Sequence[Call]]) -> set[tuple[str, str]]:
-    """Pairs of tools that some run calls in this order: on other pairs the runs say nothing."""
-    pairs: set[tuple[str, str]] = set()
+def observable(runs: Iterable[Sequence[Call]]) -> set[Proved]:
+    """What runs could have proved: a call of `dst` after one of `src`, with an argument that can prove something.
+
+    On other links they say nothing: a ticket's id of 1 is not proved to be passed on, nor not to be.
+    """
+    links: set[Proved] = set()
     for run in runs:
         before: set[str] = set()
         for call in run:
-            pairs |= {(src, call.tool) for src in before if src != call.tool}
+            telling = [name for name, argument in call.arguments.items() if any(True for _ in _scalars(argument))]
+            links |= {Proved(src, call.tool, name) for src in before if src != call.tool for name in telling}
             if call.answer is not None:
                 before.add(call.tool)
-    return pairs
+    return links
 
 
 def observed_schema(value: Any) -> JsonSchema:

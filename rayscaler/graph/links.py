@@ -10,6 +10,9 @@ Rules, best first. Each link carries the name of its rule; a language model may 
     echo          get_order id                   -> cancel_order(order_id)      the producer had to be given it itself
     same_name     get_customer address.postcode  -> find_shops(postcode)        no identifier, but a telling name
     other_key     list_contacts contactArn       -> get_contact(contact_id)     another identifier, where nothing fits
+    whole         get_trip passengers[]          -> book_trip(passengers)       a list of objects of one name
+    told          get_user (no schema)           -> get_order(order_id)         the producer's description names it
+    shared        get_order (no schema)          -> return_item(item_id)        other tools use the two together
 
 What is not covered: values that are computed from others, links across domains.
 """
@@ -17,23 +20,42 @@ What is not covered: values that are computed from others, links across domains.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from itertools import pairwise
 from typing import Any, NamedTuple
 
-from rayscaler.graph.nouns import Effect, effect, head_noun, lexicon
-from rayscaler.graph.values import ASSUMED, Value, bare_noun, inputs_of, outputs_of
+from rayscaler.graph.expected import Basis, expected_of, is_silent, promises_key
+from rayscaler.graph.nouns import Effect, effect, lexicon
+from rayscaler.graph.values import ASSUMED, WHOLE, Value, head_entity, inputs_of, outputs_of, without_part
 from rayscaler.recipes import LinkRecipe
-from rayscaler.toolspec import ToolSpec
+from rayscaler.toolspec import ToolSpec, words
 
 SCORES = {
-    "same_entity": 1.0, "reference": 0.8, "assumed": 0.75, "part": 0.7, "head_noun": 0.65, "echo": 0.6,
-    "same_name": 0.5, "other_key": 0.5,
+    "same_entity": 1.0, "reference": 0.8, "assumed": 0.75, "part": 0.65, "head_noun": 0.65, "echo": 0.6,
+    "same_name": 0.55, "other_key": 0.5, "whole": 0.55, "told": 0.7, "shared": 0.7,
 }
 
 DEPTH_COST = 0.02
 """Taken off per level of nesting: a value near the top of an answer is the one that is meant."""
 
-CHANGE_COST = 0.35
-"""Taken off where the producer changes a row that the caller named: its answer repeats what was known."""
+CHANGE_COST = 0.05
+"""Taken off where the producer changes a row that the caller named: its answer repeats much of what was known."""
+
+UNSURE_CHANGE_COST = 0.2
+"""Taken off instead where nothing declares that it answers with the row: it may as well say that all went well."""
+
+ECHO_CHANGE_COST = 0.1
+"""Taken off instead where it echoes the id of that row: it still names the row, and is known."""
+
+OVER_COST = 0.3
+"""Taken off a row that the producer has ended or that the tool wants in another state: what was cancelled is not
+cancelled again, what is done with pending orders is not done with delivered ones."""
+
+CONTENT_COST = 0.2
+"""Taken off an equal name of a number (an amount is decided, not looked up), one that everything has («status»), and
+one that the producer was given and is not known to answer with."""
+
+PLAYED_PART_COST = 0.25
+"""Taken off a value that is only expected, and would play a part that no tool says it has: `new_item_id`."""
 
 OTHER_API_COST = 0.3
 """Taken off across APIs of one vendor: their ids may have the same name, they are seldom the same ids."""
@@ -51,10 +73,9 @@ everything that the row refers to, is not made by copying that row."""
 WORLDLY_COST = 0.1
 """Taken off across APIs where the value means the same to everyone: an email address, a postcode."""
 
-CONTENT_COST = 0.1
-"""Taken off an equal name without identifier where it is written: there it is content, which the user chooses."""
+NUMBERS = ("integer", "number")
 
-LINKED_TYPES = {"", "string", "integer", "number"}
+LINKED_TYPES = {"", "string", "integer", "number", "array"}
 
 
 class Producer(NamedTuple):
@@ -64,8 +85,9 @@ class Producer(NamedTuple):
     about: str
     changes: bool
     takes: frozenset[tuple[str, str]]
-    """Entities and attributes that the tool must be given itself."""
+    """What the tool must be given itself: entity and attribute, or nothing and the words of a value without entity."""
     value: Value
+    basis: Basis = Basis.DECLARED
 
 
 Source = tuple[float, str, Producer]
@@ -112,19 +134,27 @@ def links_of(
     return rows
 
 
-def _index(tools: Iterable[ToolSpec]) -> dict[str, list[Producer]]:
+def _index(tools: list[ToolSpec]) -> dict[str, list[Producer]]:
     """Producers by the last word of what they give: the only ones that a parameter ending in it can match."""
     index: dict[str, list[Producer]] = {}
+    expected = expected_of(tools)
     for tool in tools:
         if effect(tool) is Effect.DELETES:
             continue
-        about, changes = bare_noun(head_noun(tool)), effect(tool) is Effect.CHANGES
-        takes = frozenset((v.entity, v.attribute) for v in inputs_of(tool) if v.attribute)
-        for value in outputs_of(tool):
+        about, changes = head_entity(tool), effect(tool) is Effect.CHANGES
+        takes = frozenset((v.entity, v.attribute) if v.attribute else ("", v.text) for v in inputs_of(tool))
+        gives = [(Basis.DECLARED, value) for value in declared_by(tool)] + expected.get(tool.tool_id, [])
+        for basis, value in gives:
             if value.type in LINKED_TYPES and value.text:
                 last = value.attribute or value.text.split()[-1]
-                index.setdefault(last, []).append(Producer(tool, about, changes, takes, value))
+                index.setdefault(last, []).append(Producer(tool, about, changes, takes, value, basis))
     return index
+
+
+def declared_by(tool: ToolSpec) -> list[Value]:
+    """The values that the answer's schema declares; of an inferred one of a tool that promises a key, that key."""
+    bare = tool.response_inferred and promises_key(tool)
+    return outputs_of(tool.model_copy(update={"response": None}) if bare else tool)
 
 
 def _sources(
@@ -163,12 +193,46 @@ def _scored(tool: ToolSpec, wanted: Value, producers: Iterable[Producer]) -> Ite
             continue
         rule = _rule(wanted, producer)
         if rule:
-            cost = DEPTH_COST * max(0, producer.value.depth - 1) + CHANGE_COST * producer.changes
+            cost = DEPTH_COST * max(0, producer.value.depth - 1) + _change_cost(rule, producer, tool, wanted)
             cost += _distance(producer.tool, tool, wanted)
             if "." in wanted.place:
                 cost += INNER_COST + MIRROR_COST * (rule != "same_entity")
-            cost += CONTENT_COST * (rule == "same_name" and effect(tool) is not Effect.READS)
+            cost += CONTENT_COST * (rule == "same_name" and _is_weak(wanted, producer))
+            cost += PLAYED_PART_COST * (bool(producer.basis) and producer.value.entity != wanted.entity != "")
             yield max(0.0, round(SCORES[rule] - cost, 4)), rule, producer
+
+
+def _is_weak(wanted: Value, producer: Producer) -> bool:
+    """Whether an equal name says little: of a number, of something that everything has, of what was given anyway."""
+    given = is_silent(producer.tool) and ("", wanted.text) in producer.takes
+    return wanted.type in NUMBERS or wanted.text in lexicon().generic_values or given
+
+
+def _change_cost(rule: str, producer: Producer, tool: ToolSpec, wanted: Value) -> float:
+    """What a link loses because of what its ends do to the row."""
+    cost = 0.0
+    if producer.changes:
+        unsure = UNSURE_CHANGE_COST if is_silent(producer.tool) else CHANGE_COST
+        cost = ECHO_CHANGE_COST if rule == "echo" else unsure
+    over = rule == "echo" and bool(set(words(producer.tool.name)[:1]) & lexicon().ending_verbs)
+    return cost + OVER_COST * (over or _in_other_state(producer.tool, tool, without_part(wanted.entity)))
+
+
+def _in_other_state(a: ToolSpec, b: ToolSpec, entity: str) -> bool:
+    """Whether both tools name the state of the same thing, not the same state, and the entity is that thing or in it:
+    the items of «pending order item» are not those of «delivered order item».
+    """
+    if not entity or f" {entity} " not in f" {head_entity(a)} {head_entity(b)} ":
+        return False
+    states_a, states_b = _states(a), _states(b)
+    return any(states_b.get(noun, state) != state for noun, state in states_a.items())
+
+
+def _states(tool: ToolSpec) -> dict[str, str]:
+    """Noun -> the state that stands before it in what the tool is about."""
+    found = head_entity(tool).split()
+    known = lexicon().state_words
+    return {noun: word for word, noun in pairwise(found) if word in known or word.endswith(("ed", "ing"))}
 
 
 def _distance(src: ToolSpec, dst: ToolSpec, wanted: Value) -> float:
@@ -183,35 +247,47 @@ def _distance(src: ToolSpec, dst: ToolSpec, wanted: Value) -> float:
 def _rule(wanted: Value, producer: Producer) -> str:
     """The name of the rule by which `producer` feeds `wanted`, or empty."""
     value = producer.value
+    if producer.basis:
+        return _expected_rule(wanted, producer)
     if not wanted.attribute:
-        telling = wanted.text == value.text and wanted.text not in lexicon().generic_values
-        return "same_name" if telling and not value.attribute else ""
+        return "same_name" if wanted.text == value.text and not value.attribute else ""
     if not wanted.entity or not value.entity or not value.attribute:
         return ""
+    if wanted.attribute == WHOLE:
+        return "whole" if _same(value.entity, wanted.entity) or _ends_alike(value.entity, wanted.entity) else ""
     if not _same(value.entity, wanted.entity):
         if value.place == ASSUMED or value.attribute != wanted.attribute:
             return ""
-        if _same(value.entity, _without_part(wanted.entity)):
+        if _same(value.entity, without_part(wanted.entity)):
             return "part"
         return "head_noun" if _ends_alike(value.entity, wanted.entity) and _same(value.entity, producer.about) else ""
     if value.attribute != wanted.attribute:
         return "other_key" if _same(value.entity, producer.about) else ""
-    if any(attribute == value.attribute and _same(entity, value.entity) for entity, attribute in producer.takes):
+    if _takes(producer, value):
         return "echo"
     if value.place == ASSUMED:
         return "assumed"
     return "same_entity" if _same(value.entity, producer.about) else "reference"
 
 
+def _expected_rule(wanted: Value, producer: Producer) -> str:
+    """The rule of a value that the producer's answer is only expected to hold."""
+    value = producer.value
+    if not wanted.attribute:
+        return "same_name" if wanted.text == value.text and not value.attribute else ""
+    if value.attribute != wanted.attribute or not _same(value.entity, without_part(wanted.entity)):
+        return ""
+    return "echo" if _same(value.entity, wanted.entity) and _takes(producer, value) else str(producer.basis)
+
+
+def _takes(producer: Producer, value: Value) -> bool:
+    """Whether the producer had to be given the value itself."""
+    return any(attribute == value.attribute and _same(entity, value.entity) for entity, attribute in producer.takes)
+
+
 def _same(a: str, b: str) -> bool:
     """Whether two noun phrases are one however they are cut into words: «key pair» and «keypair»."""
     return a == b or a.replace(" ", "") == b.replace(" ", "")
-
-
-def _without_part(entity: str) -> str:
-    """«new item» -> «item», «parent folder» -> «folder»."""
-    first, _, rest = entity.partition(" ")
-    return rest if rest and first in lexicon().part_words else entity
 
 
 def _ends_alike(a: str, b: str) -> bool:
@@ -220,8 +296,7 @@ def _ends_alike(a: str, b: str) -> bool:
 
 
 def _types_agree(a: str, b: str) -> bool:
-    numbers = ("integer", "number")
-    return not a or not b or a == b or (a in numbers and b in numbers)
+    return not a or not b or a == b or (a in NUMBERS and b in NUMBERS)
 
 
 def _row(domain_id: str, found: Candidate, score: float) -> dict[str, Any]:

@@ -40,6 +40,9 @@ class Lexicon(NamedTuple):
     deleting_verbs: frozenset[str]
     creating_verbs: frozenset[str]
     changing_verbs: frozenset[str]
+    ending_verbs: frozenset[str]
+    lookup_words: frozenset[str]
+    state_words: frozenset[str]
     key_words: frozenset[str]
     part_words: frozenset[str]
     interchangeable_keys: frozenset[str]
@@ -72,6 +75,9 @@ def lexicon() -> Lexicon:
         deleting_verbs=frozenset(lists["deleting_verbs"]),
         creating_verbs=frozenset(lists["creating_verbs"]),
         changing_verbs=frozenset(lists["changing_verbs"]),
+        ending_verbs=frozenset(lists["ending_verbs"]),
+        lookup_words=frozenset(lists["lookup_words"]),
+        state_words=frozenset(lists["state_words"]),
         key_words=frozenset(lists["key_words"]),
         part_words=frozenset(lists["part_words"]),
         interchangeable_keys=frozenset(lists["interchangeable_keys"]),

@@ -25,14 +25,18 @@ MAX_INNER_DEPTH = 1
 ASSUMED = ""
 """Place of a value in an answer whose schema the specification does not give."""
 
+WHOLE = "whole"
+"""Stands for the attribute of a list of objects as such: `passengers`, whatever is in them."""
+
 COMPLETE_FORMATS = ("aws", "google")
 
 
 class Value(NamedTuple):
-    """One scalar (or list of scalars) in an answer or among the parameters.
+    """One scalar (or list) in an answer or among the parameters.
 
     place: `items[].id`, or the parameter's name; entity: whose value it is, a noun phrase, or empty; attribute: the
-    identifying word (`id`, `arn`, `name`) or empty; text: all of its words; type: JSON type of the scalar or empty.
+    identifying word (`id`, `arn`, `name`), WHOLE for a list of objects, or empty; text: all of its words; type: JSON
+    type of the scalar, `array` for a list of objects, or empty.
     """
 
     place: str
@@ -59,6 +63,17 @@ def outputs_of(tool: ToolSpec) -> list[Value]:
     return list(dict.fromkeys(value for value in found if value.attribute or not is_boilerplate(value.text)))
 
 
+def head_entity(tool: ToolSpec) -> str:
+    """The noun of what the tool is about, without what only wraps it."""
+    return bare_noun(head_noun(tool))
+
+
+def without_part(entity: str) -> str:
+    """«new item» -> «item», «parent folder» -> «folder»."""
+    first, _, rest = entity.partition(" ")
+    return rest if rest and first in lexicon().part_words else entity
+
+
 def inputs_of(tool: ToolSpec) -> list[Value]:
     """The parameters that hold a scalar or a list of scalars, and those inside objects; boilerplate left out."""
     found = []
@@ -77,6 +92,8 @@ def _inner_inputs(tool: ToolSpec, name: str, schema: Any) -> list[Value]:
     """
     own = bare_noun(head_noun(tool))
     found = [v._replace(depth=0) for v in _walk(schema, name, _owner(name, own), MAX_DEPTH - MAX_INNER_DEPTH)]
+    found = [v._replace(place=name) if v.place == f"{name}[]" else v for v in found]
+    found = [v for v in found if v.attribute != WHOLE or v.place == name]
     return [v for v in found if (v.attribute or not is_boilerplate(v.text)) and not (v.entity == own and v.attribute)]
 
 
@@ -118,6 +135,8 @@ def _walk(schema: Any, place: str, entity: str, depth: int) -> Iterator[Value]:
         return
     items = schema.get("items")
     if isinstance(items, dict):
+        if properties_of(items):
+            yield Value(f"{place}[]", entity, WHOLE, entity, "array", depth)
         yield from _walk(items, f"{place}[]", entity, depth)
         return
     for name, inner in properties_of(schema).items():
@@ -180,6 +199,8 @@ def _scalar(schema: Any) -> str | None:
         return None if "items" in items else _scalar(items)
     if properties_of(schema):
         return None
+    if len(schema.get("enum") or ()) in (1, 2):
+        return "boolean"   # round trip or one way is a choice like yes or no
     type_ = schema.get("type", "")
     if isinstance(type_, list):
         type_ = next((t for t in type_ if t != "null"), "")

@@ -13,7 +13,7 @@ from rayscaler.runtime.store import Ref, Store
 from rayscaler.tables import DOMAINS, LINKS, TOOLS
 from rayscaler.toolspec import ToolSpec
 
-NAME, VERSION, READS, WRITES, SEEDED, UNIT = "link", 2, (DOMAINS, TOOLS), (LINKS,), False, "domains"
+NAME, VERSION, READS, WRITES, SEEDED, UNIT = "link", 3, (DOMAINS, TOOLS), (LINKS,), False, "domains"
 MADE_BY = ("rayscaler.graph",)
 
 

@@ -36,7 +36,12 @@ def test_a_failed_call_feeds_nothing_and_runs_do_not_mix():
     failed = FIND._replace(answer=None)
     assert passed_on([[failed, USER]]) == passed_on([[FIND], [USER]]) == set()
     assert observable([[failed, USER]]) == set()
-    assert observable([[FIND, USER], [ORDER]]) == {("find_user", "get_user")}
+    assert observable([[FIND, USER], [ORDER]]) == {Proved("find_user", "get_user", "user_id")}
+
+
+def test_what_no_equal_value_could_prove_is_not_observable():
+    short = Call("close", {"ticket": 1, "urgent": True, "reason": "done"}, None)
+    assert observable([[FIND, short]]) == {Proved("find_user", "close", "reason")}
 
 
 def test_a_schema_is_observed_and_ids_as_keys_are_a_list():

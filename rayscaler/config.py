@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import difflib
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -66,27 +66,44 @@ def parse_config(values: dict[str, Any], *, base: Path, where: str = "configurat
 
 
 def _explain(error: Any) -> str:
-    path = [str(p) for p in error["loc"] if p != "recipes"]
+    path, models = _resolve([str(p) for p in error["loc"] if p != "recipes"])
     where = ".".join(path)
+    if error["type"] == "missing":
+        about = next((m.model_fields[path[-1]].description for m in models if path[-1] in m.model_fields), None)
+        return f"{where}: {error['msg']}{f'. {about}' if about else ''}"
     if error["type"] != "extra_forbidden":
         return f"{where}: {error['msg']}, found {str(error['input'])[:80]!r}"
-    known = _known_keys(path[:-1])
+    known = list(dict.fromkeys(key for model in models for key in model.model_fields))
+    known = known if len(path) > 1 else ["name", "seed", "resources", *known]
     near = difflib.get_close_matches(path[-1], known, n=1)
     hint = f"did you mean `{near[0]}`?" if near else f"known keys: {', '.join(known)}"
     return f"{where}: unknown key; {hint}"
 
 
-def _known_keys(path: list[str]) -> list[str]:
-    """The keys that may stand below `path` in a configuration file."""
-    if not path:
-        return ["name", "seed", "resources", *Recipes.model_fields]
-    model: Any = Resources if path[0] == "resources" else Recipes
-    for key in path if model is Recipes else path[1:]:
-        field = getattr(model, "model_fields", {}).get(key)
-        if field is not None:
-            inner = [field.annotation, *getattr(field.annotation, "__args__", ())]
-            model = next((t for t in inner if isinstance(t, type) and issubclass(t, BaseModel)), model)
-    return list(model.model_fields)
+def _resolve(location: list[str]) -> tuple[list[str], list[type[BaseModel]]]:
+    """The keys of a place in a configuration file as they are written there, and the models that its last key is of.
+
+    Where a key has one of several models (`agent`), `location` names which one after it; that is not written.
+    """
+    models: list[type[BaseModel]] = [Resources if location[0] == "resources" else Recipes]
+    keys = []
+    for part in location[:-1]:
+        tagged = [model for model in models if len(models) > 1 and model.model_fields["kind"].default == part]
+        if tagged:
+            models = tagged
+            continue
+        keys.append(part)
+        if part != "resources":
+            models = [found for model in models for found in _models_of(model, part)] or models
+    return [*keys, location[-1]], models
+
+
+def _models_of(model: type[BaseModel], key: str) -> list[type[BaseModel]]:
+    """The models that the value of a key may be, itself or its items."""
+    field = model.model_fields.get(key)
+    inner = [field.annotation, *get_args(field.annotation)] if field else []
+    plain = [get_args(one)[0] if get_origin(one) is Annotated else one for one in inner]
+    return [one for one in plain if isinstance(one, type) and issubclass(one, BaseModel)]
 
 
 def _neighbours(file: Path) -> str:

@@ -52,6 +52,10 @@ class StoreUnreachable(StorageError):
     """A bucket did not answer or had an internal error, although it was asked several times. It may later."""
 
 
+class EndpointError(RayscalerError, ConnectionError):
+    """A model's server refused a call, or failed more often than a call is repeated."""
+
+
 class ToolCodeError(RayscalerError, ValueError):
     """A tool's source is outside the tool language. Names the construct and its line."""
 

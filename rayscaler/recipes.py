@@ -6,9 +6,9 @@ paper's or ours. Unknown keys are errors.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
 
 class Recipe(BaseModel):
@@ -146,14 +146,61 @@ class ScriptedUser(Recipe):
     kind: Literal["scripted"] = "scripted"
 
 
+class Endpoint(Recipe):
+    """A side that a model plays, behind any server that speaks OpenAI's chat completions API.
+
+    Where the server is, its key and its prices do not change what is said, so the fingerprint does not see them.
+    """
+
+    kind: Literal["openai"] = "openai"
+    model: str = Field(min_length=1, description="The model's name as the server knows it.")
+    base_url: str = Field(pattern="^https?://", description="Where the server is, with its version: "
+                          "`http://127.0.0.1:8000/v1`.")
+    api_key_env: str = Field("", description="The environment variable that holds the server's key; empty for none.")
+    temperature: float = Field(0.7, ge=0, description="Sampling temperature. Ours; the paper has none.")
+    top_p: float = Field(1.0, gt=0, le=1, description="Nucleus sampling. Ours.")
+    max_tokens: int = Field(2048, ge=1, description="Longest reply in tokens, reasoning included. Ours.")
+    tool_format: Literal["api", "text"] = Field("api", description="Tools as the API's `tools`, or written into the "
+                                                "system prompt as Qwen3's chat template does, for servers without.")
+    options: dict[str, Any] = Field({}, description="Further keys of each request, such as "
+                                    "`{chat_template_kwargs: {enable_thinking: false}}`.")
+    prompt_price: float = Field(0.0, ge=0, description="Price of a million prompt tokens, in any currency.")
+    completion_price: float = Field(0.0, ge=0, description="Price of a million completion tokens, reasoning included.")
+
+    def identity(self) -> dict[str, Any]:
+        """The model and how it is asked, not where."""
+        return self.model_dump(mode="json", exclude={"base_url", "api_key_env", "prompt_price", "completion_price"})
+
+
+def _kind(side: Any) -> str:
+    return str(side.get("kind", "scripted") if isinstance(side, dict) else side.kind)
+
+
+_Model = Annotated[Endpoint, Tag("openai")]
+Agent = Annotated[Annotated[ScriptedAgent, Tag("scripted")] | _Model, Discriminator(_kind)]
+User = Annotated[Annotated[ScriptedUser, Tag("scripted")] | _Model, Discriminator(_kind)]
+
+
 class RolloutRecipe(Recipe):
     """Tasks -> trajectories."""
 
     trials: int = Field(1, ge=1, description="Conversations per task.")
     max_turns: int = Field(30, ge=1, description="Replies of the agent after which a conversation ends. Ours.")
     max_calls: int = Field(40, ge=1, description="Tool calls after which a conversation ends. Ours.")
-    agent: ScriptedAgent = ScriptedAgent()
-    user: ScriptedUser = ScriptedUser()
+    max_retries: int = Field(2, ge=0, description="How often in a row an agent is told that its reply cannot be read, "
+                             "and asked again, before the conversation ends. Ours.")
+    agent: Agent = ScriptedAgent()
+    user: User = ScriptedUser()
+
+    def identity(self) -> dict[str, Any]:
+        """Everything, both sides by their own identity."""
+        return {**self.model_dump(mode="json"), "agent": self.agent.identity(), "user": self.user.identity()}
+
+    @property
+    def endpoints(self) -> dict[str, Endpoint]:
+        """The sides that models play."""
+        sides = {"agent": self.agent, "user": self.user}
+        return {side: recipe for side, recipe in sides.items() if isinstance(recipe, Endpoint)}
 
 
 class FilterRecipe(Recipe):

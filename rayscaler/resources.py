@@ -20,3 +20,9 @@ class Resources(BaseModel):
     local_cpus: int = Field(0, ge=0, description="Logical CPUs of a Ray started here; 0 takes cores + 2.")
     object_store_mb: int = Field(512, ge=80, description="Object store of a Ray started here, in MiB.")
     stall_s: float = Field(600.0, gt=0, description="A stage without progress for this long is ended with an error.")
+    model_calls: int = Field(256, ge=1, description="Model calls in flight per endpoint, over all workers; each worker "
+                             "has an equal share, and as many conversations.")
+    call_timeout_s: float = Field(300.0, gt=0, description="Longest wait for one whole answer of a model, in seconds.")
+    call_retries: int = Field(6, ge=0, description="How often a model call that failed for the server's reasons (429, "
+                              "5xx, no connection, no answer in time) is made again.")
+    call_wait_s: float = Field(60.0, gt=0, description="Longest wait between two attempts of a call, in seconds.")

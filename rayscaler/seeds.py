@@ -18,4 +18,9 @@ def seed_of(run_seed: int, *keys: str | int) -> int:
 
 def rng(run_seed: int, *keys: str | int) -> np.random.Generator:
     """A fresh generator for the row that `keys` name."""
-    return np.random.Generator(np.random.PCG64(seed_of(run_seed, *keys)))
+    return generator(seed_of(run_seed, *keys))
+
+
+def generator(seed: int) -> np.random.Generator:
+    """The generator of a seed that `seed_of` made."""
+    return np.random.Generator(np.random.PCG64(seed))

@@ -142,7 +142,7 @@ TASKS = Table("tasks", 2, ("task_id",), "Certified tasks with their gold runs (p
     Field("task", _STR, "JSON: task.Task."),
 ))
 
-TRAJECTORIES = Table("trajectories", 1, ("trajectory_id",), "Recorded conversations (paper section 3.1).", (
+TRAJECTORIES = Table("trajectories", 2, ("trajectory_id",), "Recorded conversations (paper section 3.1).", (
     Field("trajectory_id", _STR, "Derived from task and trial."),
     Field("task_id", _STR, "The task."),
     Field("environment_id", _STR, "The environment."),
@@ -152,8 +152,28 @@ TRAJECTORIES = Table("trajectories", 1, ("trajectory_id",), "Recorded conversati
     Field("n_errors", _INT, "Calls that the environment answered with an error."),
     Field("stop_reason", _STR, "trajectory.StopReason."),
     Field("error_type", _STR, "trajectory.ErrorType."),
+    Field("agent", _STR, "`scripted`, or the name of the model that played the agent."),
+    Field("user", _STR, "`scripted`, or the name of the model that played the user."),
+    Field("seed", _INT, "The conversation's own seed, from which all its draws come."),
     Field("planted", _STR, "Mistake that the scripted agent made on purpose, or empty."),
     Field("trajectory", _STR, "JSON: trajectory.Trajectory."),
+))
+
+MODEL_CALLS = Table("model_calls", 1, ("trajectory_id", "number"), "What each reply of a model took; measured, so no "
+                    "two runs agree. Empty where the sides are scripted.", (
+    Field("trajectory_id", _STR, "The conversation."),
+    Field("number", _INT, "0-based, over both sides, in the order of the replies."),
+    Field("side", _STR, "agent or user."),
+    Field("model", _STR, "The model's name."),
+    Field("seed", _INT, "The seed that the reply was asked with."),
+    Field("prompt_tokens", _INT, "Tokens read, as the server counts them."),
+    Field("completion_tokens", _INT, "Tokens written, reasoning included."),
+    Field("reasoning_tokens", _INT, "Tokens of reasoning, where the server tells them apart."),
+    Field("latency_s", _F32, "Seconds from the first attempt to the whole answer, waits included."),
+    Field("retries", _INT, "How often the call was made again."),
+    Field("cost", pa.float64(), "By the endpoint's prices, in their currency."),
+    Field("finish_reason", _STR, "Why the model stopped, in the server's words."),
+    Field("malformed", _STR, "Why the reply could not be read, or empty."),
 ))
 
 VERDICTS = Table("verdicts", 2, ("trajectory_id",), "One verdict per trajectory (paper section 3.1).", (
@@ -199,5 +219,5 @@ EXAMPLES = Table("examples", 1, ("trajectory_id",), "Training rows with the loss
 CATALOGUE: dict[str, Table] = {
     table.name: table
     for table in (TOOLS, DUPLICATES, REJECTS, PHRASES, EMBEDDINGS, CANDIDATES, EDGES, DOMAINS, COHERENCE, LINKS,
-                  ENVIRONMENTS, TASKS, TRAJECTORIES, VERDICTS, FUNNEL, TOKENIZERS, EXAMPLES)
+                  ENVIRONMENTS, TASKS, TRAJECTORIES, MODEL_CALLS, VERDICTS, FUNNEL, TOKENIZERS, EXAMPLES)
 }

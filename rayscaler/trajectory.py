@@ -34,6 +34,17 @@ class ErrorType(StrEnum):
     INFRASTRUCTURE = "infrastructure"
 
 
+class UserFault(StrEnum):
+    """What a simulated user did wrong that a model plays; `error_detail` begins with it (`rollouts.conduct`)."""
+
+    LEAKED_PLAN = "leaked_plan"
+    INVENTED_FACT = "invented_fact"
+    TOLD_EVERYTHING = "told_everything"
+    STOPPED_EARLY = "stopped_early"
+    DID_NOT_STOP = "did_not_stop"
+    PLAYED_AGENT = "played_agent"
+
+
 class Step(BaseModel):
     """One tool call of the agent, the environment's answer, and the rows that it changed."""
 
@@ -46,7 +57,12 @@ class Step(BaseModel):
 
 
 class Trajectory(BaseModel):
-    """One recorded conversation. `planted` names the mistake that the scripted agent was told to make, if any."""
+    """One recorded conversation.
+
+    `agent` and `user` are `scripted` or the name of the model; `seed` is the conversation's own, from which all its
+    draws come; `planted` names the mistake that the scripted agent was told to make, if any. What a model's replies
+    took (tokens, seconds, money) is in the table `model_calls`, because it is never the same twice.
+    """
 
     model_config = _FROZEN
 
@@ -62,6 +78,7 @@ class Trajectory(BaseModel):
     error_detail: str = ""
     agent: str = ""
     user: str = ""
+    seed: int = 0
     planted: str = ""
 
 

@@ -12,7 +12,9 @@ assistant message in words, user.
 
 It ends by itself at `max_turns` replies of the agent (when an eleventh would be asked of `max_turns=10`: the user still
 hears the tenth), when the agent asks for more than `max_calls` calls in all (those are not run), and at a malformed
-reply, which is described in `error_detail` and not recorded as a message.
+reply, which is described in `error_detail` and not recorded as a message. An agent is asked again up to `max_retries`
+times in a row before that: `unread` holds what it wrote and what is wrong with it, for the agent's next view
+(`views.agent_view`); once it can be read, nothing of that is left.
 """
 
 from __future__ import annotations
@@ -42,6 +44,14 @@ class Limits(NamedTuple):
 
     max_turns: int
     max_calls: int
+    max_retries: int = 0
+
+
+class Unread(NamedTuple):
+    """A reply of the agent that could not be read: its text, and why."""
+
+    text: str
+    fault: str
 
 
 class UserSaid(NamedTuple):
@@ -81,6 +91,7 @@ class Dialogue:
     need: Need = Need.USER
     turns: int = 0
     calls: int = 0
+    unread: tuple[Unread, ...] = ()
     stop_reason: StopReason | None = None
     error_type: ErrorType = ErrorType.NONE
     error_detail: str = ""
@@ -127,11 +138,13 @@ def _after_user(state: Dialogue, reply: Reply) -> Dialogue:
 def _after_agent(state: Dialogue, reply: Reply) -> Dialogue:
     message = reply.message
     fault = reply.malformed or _agent_fault(state, message)
+    if fault and len(state.unread) < state.limits.max_retries:
+        return replace(state, unread=(*state.unread, Unread(message.content, fault)))
     if fault:
         return _end(state, StopReason.MALFORMED_REPLY, ErrorType.AGENT, fault)
     calls = message.tool_calls
     spoken = Message(role="assistant", content=message.content, reasoning=message.reasoning, tool_calls=calls)
-    state = replace(_say(state, spoken), turns=state.turns + 1, need=Need.TOOLS if calls else Need.USER)
+    state = replace(_say(state, spoken), turns=state.turns + 1, unread=(), need=Need.TOOLS if calls else Need.USER)
     if state.calls + len(calls) > state.limits.max_calls:
         detail = f"asked for call {state.calls + len(calls)}, the limit is {state.limits.max_calls}"
         return _end(state, StopReason.MAX_CALLS, ErrorType.AGENT, detail)
@@ -153,6 +166,8 @@ def _agent_fault(state: Dialogue, message: Message) -> str:
             dumps(call.arguments)
         except FingerprintError as error:
             return f"arguments of the call to {call.name} are no JSON: {error}"
+        except RecursionError:
+            return f"arguments of the call to {call.name} are nested too deeply"
     return ""
 
 

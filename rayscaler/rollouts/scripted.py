@@ -35,7 +35,7 @@ class ScriptedUser:
         self._told = {fact.name for fact in intent.facts if fact.said}
         self._waited = -1
 
-    def reply(
+    async def reply(
         self, messages: Sequence[Message], tools: Sequence[dict[str, Any]], sampling: Sampling  # noqa: ARG002
     ) -> Reply:
         """The next words of the user, given the conversation from its side."""
@@ -106,7 +106,7 @@ class ScriptedAgent:
         self._n_read = 0
         self._turns = self._play()
 
-    def reply(
+    async def reply(
         self, messages: Sequence[Message], tools: Sequence[dict[str, Any]], sampling: Sampling  # noqa: ARG002
     ) -> Reply:
         """The next message of the agent: words or tool calls."""

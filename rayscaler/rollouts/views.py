@@ -10,6 +10,7 @@ import yaml
 
 from rayscaler.environment import EnvironmentSpec
 from rayscaler.messages import STOP, Message
+from rayscaler.rollouts.dialogue import Unread
 from rayscaler.task import Intent
 
 
@@ -24,6 +25,17 @@ def user_prompt(intent: Intent) -> str:
     scenario = intent.instructions or intent.opening
     persona = intent.persona or "an ordinary customer"
     return str(_prompts()["user"].format(persona=persona, scenario=scenario, facts=facts, stop=STOP)).strip()
+
+
+def agent_view(messages: Sequence[Message], unread: Sequence[Unread]) -> Sequence[Message]:
+    """The conversation as the agent sees it: as it is, with its last replies that could not be read and why."""
+    if not unread:
+        return messages
+    told: list[Message] = []
+    for text, fault in unread:
+        told += [Message(role="assistant", content=text)] if text.strip() else []
+        told.append(Message(role="user", content=_prompts()["unread"].format(fault=fault).strip()))
+    return [*messages, *told]
 
 
 def user_view(messages: Sequence[Message], prompt: str) -> list[Message]:

@@ -54,15 +54,15 @@ class Context(NamedTuple, Generic[R]):
 
     def map(
         self, shards: list[Shard], make_work: Callable[..., Work], *arguments: Any, writes: tuple[Table, ...],
-        gpus: float = 0.0,
+        gpus: float = 0.0, at_once: int = 1,
     ) -> None:
         """Run the shards on Ray. `make_work(*arguments)` is built once per worker; all of it must pickle.
 
-        gpus: how many of them each worker asks of Ray.
+        gpus: how many of them each worker asks of Ray. at_once: shards that one worker has in work, in threads.
         """
         targets = tuple(self.targets[table.name] for table in writes)
         names = {shard.name for shard in shards}
         for ref in targets:
             self.store.discard(ref, names)
-        job = Job(self.stage, self.store, make_work, arguments, targets, gpus)
+        job = Job(self.stage, self.store, make_work, arguments, targets, gpus, at_once)
         run_shards(shards, job, self.resources, self.progress)

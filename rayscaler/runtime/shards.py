@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 import logging
 import pickle
+import threading
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -33,6 +34,9 @@ log = logging.getLogger(__name__)
 
 MAX_BLOCKS = 256
 """Ray Data blocks per stage. A block costs about 50 ms, so many small shards share one."""
+
+NEVER = -1
+"""Ray Data's word for no limit: work that waits has limits of its own."""
 
 Rows = list[dict[str, Any]]
 
@@ -93,6 +97,8 @@ class Job(NamedTuple):
     arguments: tuple[Any, ...]
     targets: tuple[Ref, ...]
     gpus: float = 0.0
+    at_once: int = 1
+    """Shards that one worker has in work, each in a thread of its own: for work that waits for others."""
 
 
 def run_shards(shards: list[Shard], job: Job, resources: Resources, progress: Callable[[int, int], None]) -> None:
@@ -112,14 +118,17 @@ def _on_ray(shards: list[Shard], job: Job, resources: Resources) -> Iterator[Non
     silence_ray_data()
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
-    context.execution_no_progress_timeout_s = resources.stall_s
+    context.execution_no_progress_timeout_s = resources.stall_s if job.at_once == 1 else NEVER
     items = [{"shard": pickle.dumps(shard)} for shard in shards]
     size = min(pool_size(resources, gpus=job.gpus), len(items))
     work = ray.data.from_items(items, override_num_blocks=min(len(items), MAX_BLOCKS)).map(
         cast(Any, _Worker),
         fn_constructor_args=(job,),
         # All at once: a pool that grows from one actor to two takes a second and a half longer.
-        compute=ray.data.ActorPoolStrategy(min_size=1, max_size=size, initial_size=size),
+        compute=ray.data.ActorPoolStrategy(
+            min_size=1, max_size=size, initial_size=size,
+            max_concurrent_calls_per_actor=job.at_once, enable_true_multi_threading=job.at_once > 1,
+        ),
         num_cpus=resources.worker_cpus,
         num_gpus=job.gpus or None,
     )
@@ -149,6 +158,7 @@ class _Worker:
     def __init__(self, job: Job) -> None:
         self.job = job
         self.work: Work | None = None
+        self.lock = threading.Lock()
 
     def __call__(self, row: dict[str, Any]) -> dict[str, str]:
         shard: Shard = pickle.loads(row["shard"])
@@ -161,8 +171,9 @@ class _Worker:
         return {"name": shard.name, "error": "", "trace": ""}
 
     def _do(self, shard: Shard) -> None:
-        if self.work is None:
-            self.work = self.job.make_work(*self.job.arguments)
+        with self.lock:
+            if self.work is None:
+                self.work = self.job.make_work(*self.job.arguments)
         output = self.work(self._rows(shard) if shard.source else shard.payload)
         for ref in reversed(self.job.targets):
             self.job.store.write_part(ref, shard.name, self._arrow(ref, output))

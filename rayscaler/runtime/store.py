@@ -111,9 +111,9 @@ class Store:
             raise TableNotFound(f"{'/'.join(names)} is not in the run {self.uri}") from error
 
     @patient
-    def _files(self, ref: Ref) -> list[pafs.FileInfo]:
-        selector = pafs.FileSelector(self.path(ref.folder), allow_not_found=True)
-        with explained(self.uri, f"listing {ref.folder}"):
+    def _files(self, folder: str) -> list[pafs.FileInfo]:
+        selector = pafs.FileSelector(self.path(folder), allow_not_found=True)
+        with explained(self.uri, f"listing {folder}"):
             infos: list[pafs.FileInfo] = self.place.fs.get_file_info(selector)
         return infos
 
@@ -134,11 +134,25 @@ class Store:
             where = f"{self.uri}: {ref.folder}/{name}"
             raise TableError(f"{where} is no whole Parquet file ({error}); delete it and run again") from error
 
+    def names(self, *folder: str) -> list[str]:
+        """Names of the files in a folder, sorted; none where there is no such folder. Unfinished files are left out."""
+        found = (info.base_name for info in self._files("/".join(folder)))
+        return sorted(name for name in found if not name.startswith("."))
+
+    @patient
+    def delete_folder(self, *folder: str) -> None:
+        """Delete a folder with all that is in it, if it is there."""
+        path, fs = self.path(*folder), self.place.fs
+        with explained(self.uri, f"deleting {'/'.join(folder)}"):
+            fs.delete_dir_contents(path, missing_dir_ok=True)
+            if fs.get_file_info(path).type is pafs.FileType.Directory:
+                fs.delete_dir(path)
+
     # --- parts ---
 
     def parts(self, ref: Ref) -> list[str]:
         """Names of the parts that are whole, in row order."""
-        names = (info.base_name for info in self._files(ref))
+        names = (info.base_name for info in self._files(ref.folder))
         return sorted(name for name in names if name.startswith("part-") and name.endswith(".parquet"))
 
     def write_part(self, ref: Ref, name: str, arrow: pa.Table) -> None:
@@ -151,7 +165,7 @@ class Store:
     def discard(self, ref: Ref, keep: Iterable[str]) -> int:
         """Delete every file of an unfinished table that is not in `keep`; how many there were."""
         wanted = set(keep)
-        strays = [info.path for info in self._files(ref) if info.base_name not in wanted]
+        strays = [info.path for info in self._files(ref.folder) if info.base_name not in wanted]
         with explained(self.uri, f"deleting what is not of {ref.folder}"):
             for path in strays:
                 self.place.fs.delete_file(path)

@@ -7,28 +7,45 @@ from typing import Any
 from rayscaler.canonical import dumps
 from rayscaler.recipes import RolloutRecipe
 from rayscaler.rollouts.play import play
+from rayscaler.runtime.cluster import pool_size
 from rayscaler.runtime.context import Context
+from rayscaler.runtime.conversations import JOURNAL, Conversations, Terms, share
 from rayscaler.runtime.hosts import Hosts
+from rayscaler.runtime.openai_chat import check_endpoint
 from rayscaler.runtime.shards import Output
 from rayscaler.runtime.store import Ref, Store
-from rayscaler.tables import ENVIRONMENTS, TASKS, TRAJECTORIES
+from rayscaler.tables import ENVIRONMENTS, MODEL_CALLS, TASKS, TRAJECTORIES
 from rayscaler.task import Task
 from rayscaler.trajectory import Trajectory
 
 NAME, VERSION, READS, WRITES, SEEDED, UNIT = (
-    "rollout", 3, (TASKS, ENVIRONMENTS), (TRAJECTORIES,), True, "tasks",
+    "rollout", 4, (TASKS, ENVIRONMENTS), (TRAJECTORIES, MODEL_CALLS), True, "tasks",
 )  # fmt: skip
 MADE_BY = ("mimesis", "numpy", "apsw", "rayscaler.environments", "rayscaler.rollouts")
 
+PER_SHARD = 32
+"""Tasks per shard. Neighbouring tasks share an environment, so a shard hosts few."""
+
 
 def run(ctx: Context[RolloutRecipe]) -> None:
-    """Neighbouring tasks share an environment, so a shard hosts few."""
-    shards = ctx.rows(TASKS, per_shard=32)
-    ctx.map(shards, PlayTasks, ctx.recipe, ctx.seed, ctx.store, ctx.input(ENVIRONMENTS), writes=(TRAJECTORIES,))
+    """One trajectory per task and trial."""
+    shards = ctx.rows(TASKS, per_shard=PER_SHARD)
+    arguments = (ctx.recipe, ctx.seed, ctx.store, ctx.input(ENVIRONMENTS))
+    if not ctx.recipe.endpoints:
+        ctx.map(shards, PlayScripted, *arguments, writes=WRITES)
+        return
+    for side, endpoint in ctx.recipe.endpoints.items():
+        check_endpoint(side, endpoint)
+    n_workers = max(1, min(pool_size(ctx.resources), len(shards), ctx.resources.model_calls))
+    terms = Terms(share(ctx.resources, n_workers), journal=ctx.targets[TRAJECTORIES.name].fingerprint)
+    at_once = 2 + len(ctx.recipe.endpoints) * terms.limits.in_flight // (PER_SHARD * ctx.recipe.trials)
+    ctx = ctx._replace(resources=ctx.resources.model_copy(update={"workers": n_workers}))
+    ctx.map(shards, PlayWithModels, *arguments, terms, writes=WRITES, at_once=at_once)
+    ctx.store.delete_folder(JOURNAL, terms.journal)
 
 
-class PlayTasks:
-    """Plays every trial of a group of tasks; each gives exactly one trajectory."""
+class PlayScripted:
+    """Plays every trial of a group of tasks between the scripted sides; each gives exactly one trajectory."""
 
     def __init__(self, recipe: RolloutRecipe, seed: int, store: Store, environments: Ref) -> None:
         self.recipe, self.seed = recipe, seed
@@ -44,6 +61,21 @@ class PlayTasks:
         return Output({TRAJECTORIES.name: rows}, len(payload))
 
 
+class PlayWithModels:
+    """The same where a model plays a side. Called for several groups at once, from as many threads."""
+
+    def __init__(self, recipe: RolloutRecipe, seed: int, store: Store, environments: Ref, terms: Terms) -> None:
+        self.conversations = Conversations(recipe, seed, Hosts(store, environments), store, terms)
+
+    def __call__(self, payload: list[dict[str, Any]]) -> Output:
+        played = self.conversations.play([Task.model_validate_json(row["task"]) for row in payload])
+        rows = {
+            TRAJECTORIES.name: [trajectory_row(kept.trajectory) for kept in played],
+            MODEL_CALLS.name: [row for kept in played for row in kept.model_calls],
+        }
+        return Output(rows, len(payload))
+
+
 def trajectory_row(trajectory: Trajectory) -> dict[str, Any]:
     """The row of `trajectories`."""
     return {
@@ -56,6 +88,9 @@ def trajectory_row(trajectory: Trajectory) -> dict[str, Any]:
         "n_errors": sum(bool(step.error) for step in trajectory.steps),
         "stop_reason": trajectory.stop_reason,
         "error_type": trajectory.error_type,
+        "agent": trajectory.agent,
+        "user": trajectory.user,
+        "seed": trajectory.seed,
         "planted": trajectory.planted,
         "trajectory": dumps(trajectory),
     }

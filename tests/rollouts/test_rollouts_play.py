@@ -13,7 +13,7 @@ from rayscaler.messages import STOP, Message
 from rayscaler.recipes import RolloutRecipe, ScriptedAgent
 from rayscaler.rollouts.chat import Reply
 from rayscaler.rollouts.dialogue import Limits, begin
-from rayscaler.rollouts.play import Cast, converse, play
+from rayscaler.rollouts.play import Cast, at_once, converse, play
 from rayscaler.rollouts.script import gold_script, selecting_facts
 from rayscaler.rollouts.scripted import ScriptedAgent as AgentChat
 from rayscaler.rollouts.scripted import ScriptedUser as UserChat
@@ -30,14 +30,14 @@ TASKS = [task.task_id for task in shop_tasks()]
 class BrokenChat:
     """A chat whose server is gone."""
 
-    def reply(self, messages, tools, sampling):
+    async def reply(self, messages, tools, sampling):
         raise TimeoutError("no answer after 60 s")
 
 
 class ForeignChat:
     """A chat whose words cannot be read."""
 
-    def reply(self, messages, tools, sampling):
+    async def reply(self, messages, tools, sampling):
         return Reply(Message(role="assistant"), malformed="<tool_call> holds no JSON")
 
 
@@ -140,7 +140,7 @@ def test_values_from_earlier_outputs_are_read_from_the_live_answers():
     session = shop().start(task.seed)
     other = session.call("create_order", {"customer_id": task.gold[2].arguments["customer_id"]})  # takes the next id
     cast = Cast(AgentChat(task, shop().spec, gold_script(task), rng(0)), UserChat(task.intent, rng(1)))
-    talk = converse(begin("", Limits(30, 40)), task, shop().spec, session, cast)
+    talk = at_once(converse(begin("", Limits(30, 40)), task, shop().spec, session, cast))
     created, added = talk.steps[2], talk.steps[3]
     assert other.value["order_id"] != created.response["order_id"] == added.call.arguments["order_id"]
     assert added.call.arguments["order_id"] != task.gold[3].arguments["order_id"]
@@ -150,8 +150,8 @@ def test_values_from_earlier_outputs_are_read_from_the_live_answers():
 def test_a_chat_that_raises_is_an_infrastructure_failure_with_what_was_said_before(side):
     task = task_named("total")
     sides = {"agent": AgentChat(task, shop().spec, gold_script(task), rng(0)), "user": UserChat(task.intent, rng(1))}
-    talk = converse(begin("", Limits(30, 40)), task, shop().spec, shop().start(task.seed),
-                    Cast(**{**sides, side: BrokenChat()}))
+    talk = at_once(converse(begin("", Limits(30, 40)), task, shop().spec, shop().start(task.seed),
+                    Cast(**{**sides, side: BrokenChat()})))
     assert (talk.dialogue.stop_reason, talk.dialogue.error_type) == (
         StopReason.CHAT_FAILED, ErrorType.INFRASTRUCTURE)
     assert talk.dialogue.error_detail == f"{side}: TimeoutError: no answer after 60 s"
@@ -161,7 +161,7 @@ def test_a_chat_that_raises_is_an_infrastructure_failure_with_what_was_said_befo
 def test_words_that_cannot_be_read_are_the_agent_s_failure():
     task = task_named("total")
     cast = Cast(ForeignChat(), UserChat(task.intent, rng(1)))
-    talk = converse(begin("", Limits(30, 40)), task, shop().spec, shop().start(task.seed), cast)
+    talk = at_once(converse(begin("", Limits(30, 40)), task, shop().spec, shop().start(task.seed), cast))
     assert (talk.dialogue.stop_reason, talk.dialogue.error_type) == (StopReason.MALFORMED_REPLY, ErrorType.AGENT)
 
 

@@ -14,7 +14,7 @@ from rayscaler.rollouts import phrases
 from rayscaler.rollouts.chat import Sampling
 from rayscaler.rollouts.faults import other_texts, wrong_values
 from rayscaler.rollouts.mistakes import plant_one, repertoire
-from rayscaler.rollouts.play import play
+from rayscaler.rollouts.play import at_once, play
 from rayscaler.rollouts.script import at_path, rehearse
 from rayscaler.rollouts.scripted import ScriptedUser
 from rayscaler.rollouts.views import user_prompt, user_view
@@ -38,7 +38,7 @@ def user() -> ScriptedUser:
 
 
 def says(chat: ScriptedUser, heard: str) -> str:
-    return chat.reply([Message(role="user", content=heard)], [], Sampling()).message.content
+    return at_once(chat.reply([Message(role="user", content=heard)], [], Sampling())).message.content
 
 
 def test_the_user_tells_what_it_is_asked_for_by_name_and_nothing_else():

@@ -1,0 +1,148 @@
+"""A worker's conversations with models: one event loop, hundreds of them in flight, each one kept as soon as it ends.
+
+Every shard of a stage waits in a thread of its own while the worker's one loop plays its conversations together with
+those of the other shards, so a slow conversation holds up its own shard only. A conversation that ended is written to
+the run's journal at once: when the worker dies, whoever plays its shards again takes from there what is done.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import Coroutine, Iterable
+from typing import Any, NamedTuple, TypeVar
+
+from rayscaler.recipes import Endpoint, RolloutRecipe
+from rayscaler.resources import Resources
+from rayscaler.rollouts.chat import Chat
+from rayscaler.rollouts.play import Recorded, play_with, trajectory_id
+from rayscaler.runtime.hosts import Hosts
+from rayscaler.runtime.openai_chat import CallLimits, EndpointChat, Server
+from rayscaler.runtime.store import Store
+from rayscaler.task import Task
+from rayscaler.trajectory import ErrorType, Trajectory
+
+T = TypeVar("T")
+
+JOURNAL = "journal"
+"""Folder of a run that holds the conversations of unfinished stages."""
+
+
+class Terms(NamedTuple):
+    """On which terms one worker plays: its limits per endpoint, and the name of the journal."""
+
+    limits: CallLimits
+    journal: str
+
+
+class Kept(NamedTuple):
+    """A conversation as it is stored: its trajectory, and the rows of `model_calls`."""
+
+    trajectory: Trajectory
+    model_calls: list[dict[str, Any]]
+
+
+class Journal:
+    """Conversations that have ended, one file each, by trajectory. `name` tells the journals of a run apart.
+
+    Failures of the infrastructure are not kept: a run that goes on later plays them again.
+    """
+
+    def __init__(self, store: Store, name: str) -> None:
+        self._store, self._name = store, name
+        self._names = frozenset(store.names(JOURNAL, name))
+
+    def find(self, trajectory: str) -> Kept | None:
+        """The conversation, if it had ended before this object was made."""
+        if f"{trajectory}.json" not in self._names:
+            return None
+        found = json.loads(self._store.read_bytes(JOURNAL, self._name, f"{trajectory}.json"))
+        return Kept(Trajectory.model_validate(found["trajectory"]), found["model_calls"])
+
+    def keep(self, kept: Kept) -> None:
+        """Write one that has ended."""
+        if kept.trajectory.error_type is ErrorType.INFRASTRUCTURE:
+            return
+        row = {"trajectory": kept.trajectory.model_dump(mode="json"), "model_calls": kept.model_calls}
+        name = f"{kept.trajectory.trajectory_id}.json"
+        self._store.write_bytes(json.dumps(row).encode(), JOURNAL, self._name, name)
+
+
+class Conversations:
+    """Plays tasks between the sides of a recipe of which at least one is a model. Called from many threads.
+
+    Raises ConfigError if a server's key is not set.
+    """
+
+    def __init__(self, recipe: RolloutRecipe, seed: int, hosts: Hosts, store: Store, terms: Terms) -> None:
+        self.recipe, self.seed, self.hosts, limits = recipe, seed, hosts, terms.limits
+        self.journal = Journal(store, terms.journal)
+        self._hosting = threading.Lock()
+        self._servers = {_place(endpoint): Server(endpoint, limits) for endpoint in recipe.endpoints.values()}
+        self._seats = asyncio.Semaphore(limits.in_flight * len(self._servers))
+        self._loop = asyncio.new_event_loop()
+        threading.Thread(target=self._loop.run_forever, daemon=True, name="conversations").start()
+
+    def play(self, tasks: Iterable[Task]) -> list[Kept]:
+        """Every trial of every task, in order; one record each, whatever goes wrong."""
+        wanted = [self._one(task, trial) for task in tasks for trial in range(self.recipe.trials)]
+        return self._wait(_gathered(wanted))
+
+    def close(self) -> None:
+        """End the connections and the loop."""
+        for server in self._servers.values():
+            self._wait(server.close())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+
+    def _wait(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
+
+    async def _one(self, task: Task, trial: int) -> Kept:
+        async with self._seats:
+            kept = self.journal.find(trajectory_id(task, self.recipe, trial))
+            if kept is None:
+                with self._hosting:
+                    environment = self.hosts[task.environment_id]
+                recorded = await play_with(
+                    self._chat, task, environment, self.recipe, trial=trial, seed=self.seed
+                )
+                kept = Kept(recorded.trajectory, model_call_rows(recorded, self.recipe))
+                await asyncio.to_thread(self.journal.keep, kept)
+            return kept
+
+    def _chat(self, endpoint: Endpoint) -> Chat:
+        return EndpointChat(endpoint, self._servers[_place(endpoint)])
+
+
+async def _gathered(wanted: list[Coroutine[Any, Any, Kept]]) -> list[Kept]:
+    return list(await asyncio.gather(*wanted))
+
+
+def _place(endpoint: Endpoint) -> tuple[str, str]:
+    """What makes two sides share a server's connections and its limit."""
+    return endpoint.base_url, endpoint.api_key_env
+
+
+def share(resources: Resources, n_workers: int) -> CallLimits:
+    """One worker's part of the limits. `n_workers` is at most `resources.model_calls`."""
+    return CallLimits(
+        in_flight=resources.model_calls // n_workers,
+        timeout_s=resources.call_timeout_s,
+        retries=resources.call_retries,
+        longest_wait_s=resources.call_wait_s,
+    )
+
+
+def model_call_rows(recorded: Recorded, recipe: RolloutRecipe) -> list[dict[str, Any]]:
+    """The rows of `model_calls` for one conversation."""
+    rows = []
+    for number, call in enumerate(recorded.model_calls):
+        endpoint, used = recipe.endpoints[call.side], call.usage
+        cost = used.prompt_tokens * endpoint.prompt_price + used.completion_tokens * endpoint.completion_price
+        rows.append({
+            "trajectory_id": recorded.trajectory.trajectory_id, "number": number, "side": call.side,
+            "model": endpoint.model, "seed": call.sampling.seed, "cost": cost / 1e6, "malformed": call.malformed,
+            **used._asdict(),
+        })
+    return rows

@@ -4,8 +4,9 @@
 
 It replays: `--replay` names a JSON-lines file of `{"key": ..., "replies": [message, ...]}`. A request belongs to the
 row whose key is the content of one of its first two messages, and gets the reply after as many as the assistant has
-said. A request that no row knows gets a fixed one: a refusal where tools are offered, else the user's stop.
-`GET /stats` counts requests and faults. For tests, for the benchmark, and to try a configuration without a model.
+said (a reply that the client could not read does not count). A request that no row knows gets a fixed one: a refusal
+where tools are offered, else the user's stop. `GET /stats` counts requests and faults, `POST /settings` changes what
+the server does. For tests, for the benchmark, and to try a configuration without a model.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import asyncio
 import json
 import random
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import typer
 from aiohttp import web
@@ -25,36 +26,63 @@ a body that drips over `--slow` seconds, no answer ever."""
 
 REFUSAL = "I'm sorry, but I can't help you with that."
 STOP = "###STOP###"
+UNREAD = "Your last reply could not be read"
+"""How a client begins that tells a reply back: `unread` of rayscaler/rollouts/prompts.yaml."""
 
 app = typer.Typer(add_completion=False)
+
+
+class Settings(NamedTuple):
+    """What a server does. `faults`: name -> share of the requests; times in seconds; `text`: calls in the words."""
+
+    faults: dict[str, float] = {}
+    latency: float = 0.0
+    retry_after: float = 0.0
+    slow: float = 5.0
+    text: bool = False
+    seed: int = 0
 
 
 class FakeModel:
     """The replies and the faults of one server, and what it counts."""
 
-    def __init__(self, replay: Path | None, faults: dict[str, float], *, seed: int, text: bool, **times: float) -> None:
-        self.replies = _load(replay) if replay else {}
-        self.faults, self.rng, self.text, self.times = faults, random.Random(seed), text, times
+    def __init__(self, replies: dict[str, list[dict[str, Any]]], settings: Settings) -> None:
+        self.replies = replies
+        self.set(settings)
+
+    def set(self, settings: Settings) -> None:
+        """Take other settings and count from zero. Raises ValueError for a fault that does not exist."""
+        unknown = [name for name in settings.faults if name not in FAULTS]
+        if unknown:
+            raise ValueError(f"no fault is called {unknown[0]!r}; there are {', '.join(FAULTS)}")
+        self.settings, self.rng = settings, random.Random(settings.seed)
         self.stats: dict[str, int] = {"requests": 0, "in_flight": 0, "most_in_flight": 0, **dict.fromkeys(FAULTS, 0)}
+
+    async def change(self, request: web.Request) -> web.Response:
+        """Other settings, and more conversations to replay."""
+        asked = await request.json()
+        self.replies.update({row["key"]: row["replies"] for row in asked.pop("replay", ())})
+        self.set(Settings(**asked))
+        return web.json_response(self.stats)
 
     async def completions(self, request: web.Request) -> web.StreamResponse:
         """One chat completion, or the fault that was drawn for it."""
-        asked = json.loads(await request.read())
-        self.stats["requests"] += 1
-        self.stats["in_flight"] += 1
-        self.stats["most_in_flight"] = max(self.stats["most_in_flight"], self.stats["in_flight"])
+        asked, stats = json.loads(await request.read()), self.stats
+        stats["requests"] += 1
+        stats["in_flight"] += 1
+        stats["most_in_flight"] = max(stats["most_in_flight"], stats["in_flight"])
         try:
             return await self._answer(request, asked)
         finally:
-            self.stats["in_flight"] -= 1
+            stats["in_flight"] -= 1
 
     async def _answer(self, request: web.Request, asked: dict[str, Any]) -> web.StreamResponse:
         fault = self._fault()
         if fault == "429":
-            return _error(429, "rate limit", {"Retry-After": f"{self.times['retry_after']:g}"})
+            return _error(429, "rate limit", {"Retry-After": f"{self.settings.retry_after:g}"})
         if fault == "hang":
             await asyncio.sleep(3600)
-        await asyncio.sleep(self.times["latency"])
+        await asyncio.sleep(self.settings.latency)
         if fault == "500":
             return _error(500, "the model has fallen over")
         if fault == "drop" and request.transport is not None:
@@ -66,7 +94,7 @@ class FakeModel:
 
     def _fault(self) -> str:
         drawn = self.rng.random()
-        for name, share in self.faults.items():
+        for name, share in self.settings.faults.items():
             if drawn < share:
                 self.stats[name] += 1
                 return name
@@ -79,14 +107,14 @@ class FakeModel:
         size = max(1, len(body) // 10)
         for start in range(0, len(body), size):
             await response.write(body[start : start + size])
-            await asyncio.sleep(self.times["slow"] / 10)
+            await asyncio.sleep(self.settings.slow / 10)
         return response
 
     def _completion(self, asked: dict[str, Any], *, broken: bool) -> dict[str, Any]:
         message = self._reply(asked["messages"], with_tools=bool(asked.get("tools")))
         if broken and message.get("tool_calls"):
             message = {**message, "tool_calls": [_cut(call) for call in message["tool_calls"]]}
-        if self.text and message.get("tool_calls"):
+        if self.settings.text and message.get("tool_calls"):
             message = _as_text(message)
         said = len(message.get("content") or "") + 40 * len(message.get("tool_calls") or ())
         used = {"prompt_tokens": 12 * len(asked["messages"]), "completion_tokens": 1 + said // 4}
@@ -101,6 +129,7 @@ class FakeModel:
     def _reply(self, messages: list[dict[str, Any]], *, with_tools: bool) -> dict[str, Any]:
         replies = next((self.replies[m["content"]] for m in messages[:2] if m["content"] in self.replies), None)
         said = sum(message["role"] == "assistant" for message in messages)
+        said -= sum(message["role"] == "user" and message["content"].startswith(UNREAD) for message in messages)
         if replies is not None and said < len(replies):
             return replies[said]
         return {"role": "assistant", "content": REFUSAL if with_tools else STOP}
@@ -144,6 +173,7 @@ def application(model: FakeModel) -> web.Application:
     routes.router.add_post("/v1/chat/completions", model.completions)
     routes.router.add_get("/v1/models", model.models)
     routes.router.add_get("/stats", model.counts)
+    routes.router.add_post("/settings", model.change)
     return routes
 
 
@@ -170,10 +200,11 @@ def main(
 ) -> None:
     """Serve until killed."""
     faults = {name: float(share) for name, _, share in (item.partition("=") for item in fault or ())}
-    unknown = [name for name in faults if name not in FAULTS]
-    if unknown:
-        raise typer.BadParameter(f"no fault is called {unknown[0]!r}; there are {', '.join(FAULTS)}")
-    model = FakeModel(replay, faults, seed=seed, text=text, latency=latency, retry_after=retry_after, slow=slow)
+    settings = Settings(faults, latency, retry_after, slow, text, seed)
+    try:
+        model = FakeModel(_load(replay) if replay else {}, settings)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
     asyncio.run(_serve(model, port))
 
 

@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,29 +27,33 @@ class FakeServer(NamedTuple):
     """A running server."""
 
     base_url: str
+    process: subprocess.Popen[str]
 
     def stats(self) -> dict[str, int]:
-        """What it has counted."""
-        with urllib.request.urlopen(self.base_url.replace("/v1", "/stats"), timeout=5) as answer:
-            return json.loads(answer.read())
+        """What it has counted since it was set."""
+        return self._ask("/stats", None)
+
+    def set(self, *rows: dict[str, Any], fault: dict[str, float] | None = None, **settings: Any) -> FakeServer:
+        """Another behaviour, counted from zero, and more to replay: settings of `jobs/fake_openai.py`."""
+        self._ask("/settings", {"faults": fault or {}, "replay": rows, **settings})
+        return self
 
     def endpoint(self, **knobs: Any) -> Endpoint:
         """A recipe of its model."""
         return Endpoint(**{"model": "fake", "base_url": self.base_url, **knobs})
 
+    def _ask(self, path: str, body: Any) -> dict[str, int]:
+        data = None if body is None else json.dumps(body).encode()
+        with urllib.request.urlopen(self.base_url.replace("/v1", path), data=data, timeout=5) as answer:
+            return json.loads(answer.read())
+
 
 @contextmanager
-def fake_server(folder: Path, rows: Iterable[dict[str, Any]] = (), **knobs: object) -> Iterator[FakeServer]:
-    """`jobs/fake_openai.py` for the time of the block. `fault` is a mapping of names to shares."""
-    replay = folder / "replay.jsonl"
-    replay.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
-    faults = knobs.pop("fault", {})
-    command = [sys.executable, str(SCRIPT), "--replay", str(replay)]
-    command += [f"--fault={name}={share}" for name, share in faults.items()]
-    command += [f"--{name.replace('_', '-')}" + ("" if value is True else f"={value}") for name, value in knobs.items()]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+def fake_server() -> Iterator[FakeServer]:
+    """`jobs/fake_openai.py` as a process for the time of the block."""
+    process = subprocess.Popen([sys.executable, str(SCRIPT)], stdout=subprocess.PIPE, text=True)
     try:
-        yield FakeServer(process.stdout.readline().strip())
+        yield FakeServer(process.stdout.readline().strip(), process)
     finally:
         process.kill()
         process.wait()

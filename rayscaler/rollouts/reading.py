@@ -41,10 +41,10 @@ def read_reply(raw: dict[str, Any], *, n_calls: int, finish_reason: str = "") ->
         drafts = [_api_call(call) for call in found]
         if not found and "<tool_call>" in content:
             content, drafts = _text_calls(content)
-        json.dumps(raw, ensure_ascii=False).encode()
+        json.dumps([raw, drafts], ensure_ascii=False).encode()
     except UnicodeEncodeError:
         drafts, fault, raw, content = [], "the reply holds half a character (a lone surrogate)", {}, ""
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         drafts, fault = [], str(error)
     if not fault and finish_reason == "length":
         fault = "the reply was cut off at the longest length that a reply may have"
@@ -89,9 +89,9 @@ def _text_calls(content: str) -> tuple[str, list[tuple[str, dict[str, Any]]]]:
 
 def _arguments(name: Any, given: Any) -> dict[str, Any]:
     """The arguments as an object; the API has them as text, and none at all are none."""
-    values = _json(given, f"arguments of the call to {name}") if isinstance(given, str) and given.strip() else given
-    if values in (None, ""):
+    if given is None or (isinstance(given, str) and not given.strip()):
         return {}
+    values = _json(given, f"arguments of the call to {name}") if isinstance(given, str) else given
     if not isinstance(values, dict):
         raise ValueError(f"arguments of the call to {name} must be a JSON object, found {str(values)[:80]!r}")
     return values
@@ -101,7 +101,7 @@ def _json(text: str, what: str) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"{what} is no JSON ({error}): {text[:80]!r}") from None
+        raise ValueError(f"{what}: no JSON ({error}): {text[:80]!r}") from None
 
 
 def _as_written(raw: dict[str, Any], content: str) -> str:

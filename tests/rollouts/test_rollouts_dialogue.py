@@ -21,6 +21,7 @@ from rayscaler.rollouts.dialogue import (
     advance,
     begin,
 )
+from rayscaler.rollouts.views import agent_view
 from rayscaler.trajectory import ErrorType, StopReason
 
 LIMITS = Limits(max_turns=3, max_calls=4)
@@ -94,6 +95,30 @@ def test_a_malformed_reply_of_the_agent_ends_it_and_is_described_not_recorded(re
     assert (state.stop_reason, state.error_type) == (StopReason.MALFORMED_REPLY, ErrorType.AGENT)
     assert named in state.error_detail
     assert len(state.messages) == 2
+
+
+def test_an_agent_is_told_what_could_not_be_read_and_nothing_of_it_is_recorded():
+    limits = Limits(max_turns=3, max_calls=4, max_retries=2)
+    broken = AgentSaid(Reply(Message(role="assistant", content="{half"), malformed="no JSON"))
+    state = after(user("Hi"), broken, agent(""), limits=limits)
+    assert (state.need, state.turns, len(state.messages)) == (Need.AGENT, 0, 2)
+    told = [(m.role, m.content) for m in agent_view(state.messages, state.unread)[2:]]
+    fault = "the agent neither speaks nor calls a tool"
+    assert told == [("assistant", "{half"), ("user", "Your last reply could not be read: no JSON\nWrite it again."),
+                    ("user", f"Your last reply could not be read: {fault}\nWrite it again.")]
+    mended, ended = advance(state, agent("Hello.")), advance(state, broken)
+    assert (mended.unread, mended.messages[-1].content, len(mended.messages)) == ((), "Hello.", 3)
+    assert agent_view(mended.messages, mended.unread) == mended.messages
+    assert (ended.stop_reason, ended.error_type) == (StopReason.MALFORMED_REPLY, ErrorType.AGENT)
+
+
+def test_arguments_that_are_nested_too_deeply_are_malformed():
+    deep: list[object] = []
+    for _ in range(900):
+        deep = [deep]
+    state = after(user("Hi"), agent("", call(0, deep=deep)))
+    assert state.stop_reason is StopReason.MALFORMED_REPLY
+    assert "nested too deeply" in state.error_detail
 
 
 def test_an_empty_word_of_the_user_is_the_user_s_failure():

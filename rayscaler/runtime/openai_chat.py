@@ -12,6 +12,7 @@ up on time, and waits longer than the client's 8 seconds must be possible.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import logging
 import os
@@ -80,16 +81,19 @@ class Server:
         Raises EndpointError if the server refuses, or fails more often than the limits allow.
         """
         async with self._slots:
-            began = time.perf_counter()
-            for attempt in range(self.limits.retries + 1):
-                try:
-                    answer = await self._attempt(body)
-                except (APIStatusError, APIConnectionError, TimeoutError, ValueError) as error:
-                    if attempt == self.limits.retries or not passes(error):
-                        raise EndpointError(f"{described(error)}, attempt {attempt + 1}") from error
-                    await asyncio.sleep(wait_s(attempt, error, self.limits.longest_wait_s))
-                else:
-                    return Completion(answer, time.perf_counter() - began, attempt)
+            return await self._attempts(body)
+
+    async def _attempts(self, body: bytes) -> Completion:
+        began = time.perf_counter()
+        for attempt in itertools.count():
+            try:
+                answer = await self._attempt(body)
+            except (APIStatusError, APIConnectionError, TimeoutError, ValueError) as error:
+                if attempt == self.limits.retries or not passes(error):
+                    raise EndpointError(f"{described(error)}, attempt {attempt + 1}") from error
+                await asyncio.sleep(wait_s(attempt, error, self.limits.longest_wait_s))
+            else:
+                return Completion(answer, time.perf_counter() - began, attempt)
         raise AssertionError("the last attempt returns or raises")
 
     async def _attempt(self, body: bytes) -> dict[str, Any]:

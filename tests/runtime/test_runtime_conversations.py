@@ -1,0 +1,90 @@
+"""A worker's conversations: hundreds in flight in one loop, each recorded exactly once, whatever the server does."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from fake_server import FakeServer, agent_row, fake_server
+from rayscaler.recipes import RolloutRecipe
+from rayscaler.resources import Resources
+from rayscaler.runtime.conversations import JOURNAL, Conversations, Kept, Terms, share
+from rayscaler.runtime.openai_chat import CallLimits
+from rayscaler.runtime.store import Store
+from rayscaler.trajectory import ErrorType, StopReason
+from shop_tasks import shop, shop_tasks
+
+LIMITS = CallLimits(in_flight=40, timeout_s=5, retries=20, longest_wait_s=0.05)
+HOSTS = {shop().spec.environment_id: shop()}
+
+
+@pytest.fixture
+def server() -> Iterator[FakeServer]:
+    with fake_server() as started:
+        yield started.set(*(agent_row(task, shop()) for task in shop_tasks()))
+
+
+def conversations(server: FakeServer, folder: Path, *, trials: int, limits: CallLimits = LIMITS) -> Conversations:
+    recipe = RolloutRecipe(trials=trials, max_retries=9, agent=server.endpoint(prompt_price=2.0, completion_price=8.0))
+    return Conversations(recipe, 1, HOSTS, Store(str(folder)), Terms(limits, "run"))
+
+
+def names(played: list[Kept]) -> list[tuple[str, int]]:
+    return [(kept.trajectory.task_id, kept.trajectory.trial) for kept in played]
+
+
+def test_whatever_fails_for_a_moment_every_conversation_is_recorded_once_and_reaches_its_goal(server, tmp_path):
+    server.set(latency=0.02, fault={"429": 0.05, "500": 0.05, "drop": 0.05, "malformed": 0.05, "slow": 0.05}, slow=0.2)
+    worker = conversations(server, tmp_path, trials=24)
+    halves = [shop_tasks()[:3], shop_tasks()[3:]]
+    with ThreadPoolExecutor(2) as shards:
+        played = [kept for half in shards.map(worker.play, halves) for kept in half]
+    worker.close()
+    assert names(played) == [(task.task_id, trial) for task in shop_tasks() for trial in range(24)]
+    assert len({kept.trajectory.trajectory_id for kept in played}) == 120
+    gold = {task.task_id: task.gold_changes for task in shop_tasks()}
+    assert all(kept.trajectory.changes == gold[kept.trajectory.task_id] for kept in played)
+    assert {kept.trajectory.stop_reason for kept in played} == {StopReason.USER_STOP}
+    stats, rows = server.stats(), [row for kept in played for row in kept.model_calls]
+    assert stats["most_in_flight"] <= LIMITS.in_flight
+    assert stats["requests"] == len(rows) + sum(row["retries"] for row in rows)
+    assert sum(bool(row["malformed"]) for row in rows) <= stats["malformed"]
+    assert all(row["cost"] == (2 * row["prompt_tokens"] + 8 * row["completion_tokens"]) / 1e6 > 0 for row in rows)
+
+
+def test_a_server_that_is_gone_for_good_leaves_a_record_of_every_conversation_and_what_ended_is_not_played_again(
+    server, tmp_path
+):
+    server.set(latency=0.05)
+    limits = LIMITS._replace(in_flight=5, retries=1)
+    worker = conversations(server, tmp_path, trials=6, limits=limits)
+    threading.Timer(0.8, server.process.kill).start()
+    played = worker.play(shop_tasks())
+    worker.close()
+    assert len(played) == 30
+    failed = {i for i, kept in enumerate(played) if kept.trajectory.error_type is ErrorType.INFRASTRUCTURE}
+    assert 0 < len(failed) < 30
+    assert {played[i].trajectory.stop_reason for i in failed} == {StopReason.CHAT_FAILED}
+    journal = Store(str(tmp_path)).names(JOURNAL, "run")
+    assert journal == sorted(f"{k.trajectory.trajectory_id}.json" for i, k in enumerate(played) if i not in failed)
+
+    with fake_server() as second:
+        second.set(*(agent_row(task, shop()) for task in shop_tasks()))
+        worker = conversations(second, tmp_path, trials=6, limits=limits)
+        again = worker.play(shop_tasks())
+        worker.close()
+        asked = sum(len(again[i].model_calls) for i in failed)
+        assert second.stats()["requests"] == asked
+    assert {kept.trajectory.stop_reason for kept in again} == {StopReason.USER_STOP}
+    assert [kept for i, kept in enumerate(again) if i not in failed] == [
+        kept for i, kept in enumerate(played) if i not in failed]
+
+
+def test_the_workers_shares_never_exceed_the_limit():
+    for limit in (1, 7, 256):
+        for n_workers in range(1, min(limit, 9) + 1):
+            assert 1 <= share(Resources(model_calls=limit), n_workers).in_flight <= limit / n_workers

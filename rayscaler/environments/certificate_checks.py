@@ -18,7 +18,7 @@ from rayscaler.environment import (
     Session,
     ToolErrorKind,
 )
-from rayscaler.environments.sampling import sample_arguments
+from rayscaler.environments.sampling import moving, sample_arguments
 from rayscaler.seeds import rng
 
 _ABSENT = "no-such-thing-0000"
@@ -31,6 +31,9 @@ _KEYED = (
     Operator.TRANSFER,
     Operator.UNRELATE,
 )
+_INVALID = ToolErrorKind.INVALID_ARGUMENT
+_CENT = 1e-5
+"""How far two sums of rounded numbers may be apart."""
 _REFUSALS = (ToolErrorKind.NOT_FOUND, ToolErrorKind.PRECONDITION_FAILED)
 
 
@@ -73,6 +76,7 @@ def check_tool_runs(environment: Environment, tool: CompiledTool, sessions: list
     if first is None:
         return Checked(counts, Failure("arguments", "at least one sample", "none was asked for"), (0, 0))
     failed = _check_bad(environment.spec, tool, sessions[0], first, counts)
+    failed = failed or check_transfer(environment.spec, tool, sessions[0], first, counts)
     return Checked(counts, failed, (shapes[0], shapes[1]))
 
 
@@ -117,6 +121,36 @@ def _check_bad(
         if session.changes():
             return Failure(name, "no change after an error", f"{len(session.changes())} changed rows")
         counts[name] = counts.get(name, 0) + 1
+    return None
+
+
+def check_transfer(
+    spec: EnvironmentSpec, tool: CompiledTool, session: Session, good: dict[str, Any], counts: dict[str, int]
+) -> Failure | None:
+    """What one side loses the other gets and nothing else moves; no more than there is can be moved, nor to oneself.
+
+    None for a tool that is no transfer.
+    """
+    moved = moving(tool)
+    if moved is None:
+        return None
+    key = spec.entity(moved.table).key
+    before = {row[key]: row[moved.quantity] or 0 for row in session.rows(moved.table)}
+    session.call(tool.name, good)
+    after = {row[key]: row[moved.quantity] or 0 for row in session.rows(moved.table)}
+    session.reset()
+    wanted = {good[moved.source]: -good[moved.amount], good[moved.target]: good[moved.amount]}
+    found = {k: after[k] - before[k] for k in after if abs(after[k] - before[k]) > _CENT}
+    if found.keys() != wanted.keys() or any(abs(found[k] - wanted[k]) > _CENT for k in wanted):
+        return Failure("conserves", f"the {moved.quantity} to change by {dumps(wanted)}", dumps(found)[:160])
+    counts["conserves"] = 1
+    beyond = {moved.amount: int(before[good[moved.source]]) + 1_000_000}
+    for name, other in (("overdraft", beyond), ("same_side", {moved.target: good[moved.source]})):
+        result = session.call(tool.name, {**good, **other})
+        if result.error is None or result.error.kind not in (ToolErrorKind.PRECONDITION_FAILED, _INVALID):
+            session.reset()
+            return Failure(name, "precondition_failed", "success" if result.error is None else str(result.error.kind))
+        counts[name] = 1
     return None
 
 

@@ -17,7 +17,15 @@ from rayscaler.environments.codegen_reads import find_row, read_many, read_one
 from rayscaler.environments.codegen_results import fill
 from rayscaler.environments.codegen_tags import tag_lines
 from rayscaler.environments.codegen_writer import WIDTH, Writer, repr_text
-from rayscaler.environments.codegen_writes import create_row, delete_row, relate, transition, unrelate, update_row
+from rayscaler.environments.codegen_writes import (
+    create_row,
+    delete_row,
+    relate,
+    transfer,
+    transition,
+    unrelate,
+    update_row,
+)
 from rayscaler.environments.infer_bounds import Bound, Plan
 from rayscaler.environments.infer_tables import Tables
 from rayscaler.environments.infer_types import default_of
@@ -75,7 +83,7 @@ def _annotation(schema: JsonSchema) -> str:
 def _default(tables: Tables, plan: Plan, bound: Bound) -> str:
     """What an argument is when it is left out: nothing, unless every answer must have a value for its column."""
     if (
-        plan.operator not in (Operator.CREATE, Operator.RELATE)
+        plan.operator not in (Operator.CREATE, Operator.RELATE, Operator.TRANSFER)
         or bound.part is not Part.VALUE
         or bound.column is None
         or plan.copies
@@ -102,6 +110,9 @@ def _effect(plan: Plan, writer: Writer) -> str:
     written = [c.name for b in plan.of(Part.VALUE) for c in (b.column, *(c for _, c in b.inside)) if c]
     written = list(dict.fromkeys(written))
     extra = [c.name for c in (plan.flag, plan.status_column) if c is not None and plan.status and c.name not in written]
+    if plan.moved is not None:
+        held = f"{writer.tables.names[plan.moved.holder.noun]}.{plan.moved.quantity.name}"
+        return f"Moves {held}, inserts into {writer.table}."
     if plan.operator in (Operator.CREATE, Operator.RELATE):
         return f"Inserts into {writer.table}."
     if plan.operator is Operator.DELETE or plan.operator is Operator.UNRELATE:
@@ -123,5 +134,5 @@ _BODIES = {
     Operator.TRANSITION: transition,
     Operator.RELATE: relate,
     Operator.UNRELATE: unrelate,
-    Operator.TRANSFER: update_row,
+    Operator.TRANSFER: transfer,
 }

@@ -11,7 +11,8 @@ from rayscaler.environments.infer_tables import Tables
 from rayscaler.environments.language_runtime import BUILTINS
 from rayscaler.toolspec import snake
 
-_TAKEN = frozenset({"db", "require", "row", "rows", "source", "fields", "k", "v", "x", *BUILTINS, *keyword.kwlist})
+_OWN = ("db", "require", "row", "rows", "source", "receiver", "fields", "k", "v", "x")
+_TAKEN = frozenset({*_OWN, *BUILTINS, *keyword.kwlist})
 
 
 WIDTH = 108

@@ -15,7 +15,7 @@ from rayscaler.environments.schemas import enum_of, properties, type_of
 def _values(writer: Writer, skip: tuple[str, ...] = ()) -> list[str]:
     plan = writer.plan
     chosen: dict[str, str] = {}
-    for bound in plan.of(Part.VALUE):
+    for bound in plan.of(Part.VALUE, Part.AMOUNT):
         if bound.column and bound.column.name not in skip:
             chosen.setdefault(bound.column.name, writer.names[bound.parameter])
         for inner, column in bound.inside:
@@ -31,7 +31,7 @@ def create_row(writer: Writer) -> list[str]:
     plan = writer.plan
     lines: list[str] = []
     values = _values(writer)
-    given = {c.name for b in plan.of(Part.VALUE) for c in (b.column, *(c for _, c in b.inside)) if c}
+    given = {c.name for b in plan.of(Part.VALUE, Part.AMOUNT) for c in (b.column, *(c for _, c in b.inside)) if c}
     if plan.copies:
         lines += [f'source = db.get("{writer.table}"{writer.equals(plan.of(Part.KEY, Part.FILTER))})']
         values = _copied(writer)
@@ -191,6 +191,31 @@ def _clear_children(writer: Writer, children: TableDraft) -> list[str]:
         "for row in rows:",
         f'    db.delete("{table}", row)',
         *writer.result(),
+    ]
+
+
+def transfer(writer: Writer) -> list[str]:
+    """Take from one holder what the other gets, and keep the transfer as a row."""
+    moved = writer.plan.moved
+    assert moved is not None
+    holders, key = writer.tables.names[moved.holder.noun], moved.holder.columns[moved.holder.key].name
+    one, other = "source", "receiver"
+    source, target, amount = (writer.names[n] for n in (moved.source, moved.target, moved.amount))
+    cell, name = f'[{repr_text(moved.quantity.name)}]', moved.quantity.name
+    said, whole = " ".join(moved.holder.noun), type_of(moved.quantity.schema) == "integer"
+    left, more = f"{one}{cell} - {amount}", f"({other}{cell} or 0) + {amount}"
+    left, more = (left, more) if whole else (f"round({left}, 6)", f"round({more}, 6)")
+    has = f"{one}[{name!r}]"
+    return [
+        f'{one} = db.get("{holders}", {assign(key, source)})',
+        f'{other} = db.get("{holders}", {assign(key, target)})',
+        f'require({source} != {target}, "{article(said)} {said} cannot be both sides of a transfer")',
+        f'require({amount} > 0, "{moved.amount} must be more than 0")',
+        f"require({one}{cell} is not None and {one}{cell} >= {amount}, "
+        f'f"the {name.replace("_", " ")} of the {said} is {{{has}}}, less than {moved.amount}")',
+        f'db.update("{holders}", {one}, {assign(name, left)})',
+        f'db.update("{holders}", {other}, {assign(name, more)})',
+        *create_row(writer),
     ]
 
 

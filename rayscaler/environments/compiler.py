@@ -110,6 +110,10 @@ def _compile_tool(plan: Plan, inferred: Inferred, name: str, recipe: Materialize
 
 def _binding(bound: Bound, argument: str, plan: Plan, inferred: Inferred, table: str) -> Binding:
     part = bound.part
+    if part is Part.AMOUNT and plan.moved is not None:
+        moved = inferred.tables.names[plan.moved.holder.noun], plan.moved.quantity.name
+        return Binding(parameter=bound.parameter, argument=argument, part=part, entity=moved[0], column=moved[1],
+                       required=bound.needed)  # fmt: skip
     if part is Part.VALUE and bound.column and (plan.table.noun, bound.column.canon) in inferred.tables.references:
         part = Part.REFERENCE
     held = part not in (Part.IGNORED, Part.LIMIT)

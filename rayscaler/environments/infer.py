@@ -19,6 +19,7 @@ from rayscaler.environments.infer_keys import join_arns, key_parameter
 from rayscaler.environments.infer_plans import plan_tags, plan_tool
 from rayscaler.environments.infer_status import add_statuses
 from rayscaler.environments.infer_tables import Tables, fix_scopes, keep_columns, link_tables
+from rayscaler.environments.infer_transfers import add_transfers, place_transfers, read_transfers, sides_of
 from rayscaler.environments.lexicon import Phrase, norm, plural
 from rayscaler.environments.operators import Reading, read_tool
 from rayscaler.environments.schemas import Shape, plain, properties, shape_of, type_of
@@ -38,7 +39,9 @@ class Inferred(NamedTuple):
 def infer(tools: list[ToolSpec], recipe: MaterializeRecipe) -> Inferred:
     """What the tools of a domain say about its database."""
     readings = [read_tool(_as_told(tool)) for tool in tools]
-    placed = place(readings)
+    sides = {r.tool.tool_id: s for r in readings if (s := sides_of(r)) is not None}
+    readings = read_transfers(readings, sides)
+    placed = place_transfers(place(readings), readings, sides)
     rejects = [
         Rejected(r.tool.tool_id, Reason.NO_ENTITY, _why_not(r))
         for r, p in zip(readings, placed, strict=True)
@@ -66,7 +69,8 @@ def infer(tools: list[ToolSpec], recipe: MaterializeRecipe) -> Inferred:
     rejects = [r for r in rejects if r.key not in explained]
     order = {tool.tool_id: i for i, tool in enumerate(tools)}
     plans.sort(key=lambda p: order[p.placed.reading.tool.tool_id])
-    used = {p.table.noun for p in plans}
+    add_transfers(plans, drafts, sides)
+    used = {p.table.noun for p in plans} | {p.moved.holder.noun for p in plans if p.moved}
     tables = Tables({n: d for n, d in drafts.items() if n in used}, plans)
     _nest(tables)
     link_tables(tables)

@@ -29,6 +29,16 @@ class Bound(NamedTuple):
     inside: tuple[tuple[str, Draft], ...] = ()
 
 
+class Moved(NamedTuple):
+    """What a transfer moves: parameters of both sides and of the amount, the table of the holders, its quantity."""
+
+    source: str
+    target: str
+    amount: str
+    holder: TableDraft
+    quantity: Draft
+
+
 @dataclass
 class Plan:
     """One tool, settled. `upsert`: inserts where no row fits. `status`: what a transition sets."""
@@ -46,6 +56,7 @@ class Plan:
     status_column: Draft | None = None
     states: tuple[str, ...] = ()
     children: TableDraft | None = None
+    moved: Moved | None = None
     recorded: bool = False
     """Looked up by its arguments in a table of its own, that no other tool speaks of."""
     nested: list[tuple[TableDraft, Draft]] = field(default_factory=list)

@@ -42,6 +42,10 @@ class Draft:
     needed_by: int = 0
     enums: list[tuple[str, ...]] = field(default_factory=list)
     parameters: list[str] = field(default_factory=list)
+    measure: bool = False
+    """A quantity that is moved: it refers to nothing, whatever it is called."""
+    refers: Phrase = ()
+    """The table whose key it holds, where a tool's meaning and not a name says so."""
 
 
 @dataclass

@@ -75,7 +75,8 @@ def link_tables(tables: Tables) -> None:
     for phrase, found in sorted(columns, key=lambda c: not tables.drafts[c[0]].columns[c[1]].scope):
         draft = tables.drafts[phrase]
         column = draft.columns[found]
-        target = None if found == draft.key or column.nested else _target(tables, draft, column)
+        alone = found == draft.key or column.nested or column.measure
+        target = None if alone else column.refers or _target(tables, draft, column)
         own = target == phrase and phrase_of(column.name)[:1] == ("parent",)
         if target and (own or (target != phrase and not _reaches(tables, target, phrase))):
             tables.references[phrase, found] = target

@@ -39,7 +39,7 @@ def make_entity(tables: Tables, phrase: Phrase) -> Entity:
 
 def _creators(tables: Tables, draft: TableDraft) -> list[Plan]:
     """The tools that make rows of a table."""
-    makes = (Operator.CREATE, Operator.RELATE)
+    makes = (Operator.CREATE, Operator.RELATE, Operator.TRANSFER)
     return [p for p in tables.plans if p.table is draft and (p.operator in makes or p.upsert)]
 
 
@@ -154,7 +154,7 @@ def _names_rows(tables: Tables, draft: TableDraft, column: Draft) -> bool:
 
 def _gives(plan: Plan, column: Draft) -> bool:
     """Whether a row that `plan` makes always has a value for the column."""
-    parts = (Part.VALUE, Part.FILTER, Part.KEY) if plan.upsert else (Part.VALUE,)
+    parts = (Part.VALUE, Part.FILTER, Part.KEY) if plan.upsert else (Part.VALUE, Part.AMOUNT)
     return any(b.column is column and b.needed for b in plan.of(*parts)) or (plan.copies and column.scope)
 
 

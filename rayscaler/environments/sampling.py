@@ -35,6 +35,8 @@ def sample_arguments(
 
     With `full`, every optional value is given too; else the required ones, and one value if none is required.
     """
+    if tool.operator is Operator.TRANSFER:
+        return _transfer(spec, tool, session, rng, _chosen(tool, full))
     row = _pick_row(spec, tool, session, rng)
     needs_row = any(b.part in (Part.KEY, Part.FILTER) and b.required for b in tool.bindings)
     if row is None and needs_row:
@@ -44,6 +46,51 @@ def sample_arguments(
         if arguments is None or tool.operator is not Operator.RELATE or not _is_related(tool, session, arguments):
             return arguments
     return arguments
+
+
+class Moving(NamedTuple):
+    """What a transfer moves, as its code says: the holders, the parameters of both sides and of the amount."""
+
+    table: str
+    quantity: str
+    source: str
+    target: str
+    amount: str
+
+
+_SIDES = re.compile(r"(?:source|receiver) = db\.get\(\"\w+\", \w+=(\w+)\)")
+
+
+def moving(tool: CompiledTool) -> Moving | None:
+    """What the tool moves between two rows; None if it is no transfer."""
+    amount = next((b for b in tool.bindings if b.part is Part.AMOUNT), None)
+    sides = _SIDES.findall(tool.code)
+    names = {b.argument: b.parameter for b in tool.bindings}
+    if amount is None or len(sides) != 2 or amount.entity is None or amount.column is None:
+        return None
+    return Moving(amount.entity, amount.column, names[sides[0]], names[sides[1]], amount.parameter)
+
+
+def _transfer(
+    spec: EnvironmentSpec, tool: CompiledTool, session: Session, rng: Generator, chosen: set[str]
+) -> dict[str, Any] | None:
+    """Two holders, and an amount that the first of them has."""
+    moved = moving(tool)
+    arguments = _arguments(_Draw(spec, tool, session, None, rng), chosen)
+    if moved is None or arguments is None:
+        return None
+    low = max(1, tool.parameters["properties"][moved.amount].get("minimum", 1))
+    rows, key = session.rows(moved.table), spec.entity(moved.table).key
+    sources = [r for r in rows if (r[moved.quantity] or 0) >= low]
+    if not sources:
+        return None
+    source = sources[int(rng.integers(len(sources)))]
+    others = [r[key] for r in rows if r[key] != source[key]]
+    if not others:
+        return None
+    amount = low + int((source[moved.quantity] - low) * float(rng.random()))
+    sides = {moved.source: source[key], moved.target: others[int(rng.integers(len(others)))], moved.amount: amount}
+    return arguments | sides
 
 
 def _is_related(tool: CompiledTool, session: Session, arguments: dict[str, Any]) -> bool:

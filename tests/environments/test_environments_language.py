@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pickle
+import re
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,9 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rayscaler.environment import CompiledTool, Operator, ToolErrorKind
+from rayscaler.environments import arguments, language, result
+from rayscaler.environments import language_runtime as runtime
 from rayscaler.environments.hosting import HostedEnvironment
 from rayscaler.environments.language import check_tool, check_uses
-from rayscaler.environments.language_runtime import BUILTINS
+from rayscaler.environments.language_rewrite import DB_POSITIONAL
+from rayscaler.environments.language_runtime import BUILTINS, METHODS
 from rayscaler.errors import ToolCodeError
 from shop import SHOP
 
@@ -247,3 +252,19 @@ def test_every_program_of_the_grammar_ends_and_its_errors_change_nothing(lines, 
     again = environment.start(1)
     assert again.call("probe", {}) == result
     assert again.digest() == session.digest()
+
+
+def test_the_documented_grammar_is_the_one_that_is_checked():
+    page = (Path(__file__).parents[2] / "docs" / "tool-language.md").read_text(encoding="utf-8")
+    rows = {line.split(" | ")[0].strip("| "): line for line in page.splitlines() if line.startswith("| ")}
+
+    def listed(row: str) -> set[str]:
+        return set(re.findall(r"`([a-z]+)`", rows[row].split(";")[0]))
+
+    assert listed("BUILTIN") == BUILTINS
+    assert listed("METHOD of text") | listed("METHOD of a dict") | listed("METHOD of a list") == METHODS
+    assert set(re.findall(r"db\.(\w+)", rows["db calls"])) == set(DB_POSITIONAL)
+    told = re.sub(r"(\d),(\d)", r"\1\2", page)
+    bounds = (language.MAX_SOURCE, language.MAX_NODES, runtime.STEPS, runtime.MAX_TEXT, runtime.MAX_ITEMS,
+              arguments.MAX_CHARACTERS, result.MAX_VALUES, result.MAX_CHARACTERS)
+    assert [bound for bound in bounds if f"{bound} " not in told.replace(";", " ")] == []

@@ -168,6 +168,11 @@ def test_a_schema_that_points_elsewhere_is_refused_and_nothing_is_fetched():
             host_tool(given.model_copy(update={"parameters": schema}), SHOP)
 
 
+@pytest.mark.parametrize("kind", CORPUS["kinds"])
+def test_the_corpus_has_tools_of_every_kind(kind):
+    assert [name for name in CORPUS["kinds"][kind] if name not in {**CORPUS["refused"], **CORPUS["contained"]}] == []
+
+
 def test_the_corpus_is_large_and_the_process_small():
     assert len(CORPUS["refused"]) + len(CORPUS["contained"]) >= 200
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < 1_500_000  # KiB

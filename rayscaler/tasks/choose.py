@@ -20,6 +20,7 @@ from rayscaler.tasks.lookup import fixed, only_value
 from rayscaler.tasks.values import Wanted, new_value
 from rayscaler.toolspec import words
 
+_OF_PEOPLE = (Semantic.PERSON, Semantic.FIRST_NAME, Semantic.LAST_NAME, Semantic.EMAIL, Semantic.USERNAME)
 _HARD = frozenset({Semantic.ID, Semantic.REFERENCE, Semantic.JSON, Semantic.URL, Semantic.LATITUDE,
                    Semantic.LONGITUDE, Semantic.PERCENT, Semantic.MILLISECONDS, Semantic.COLOR, Semantic.BASE64})
 """Optional values that are not worth a sentence."""
@@ -225,7 +226,21 @@ def _made_up(choice: Choice, binding: Binding, column: Column) -> Any:
         moments = [m for name in starts for m in [_moment_in(anchor.get(name))] if m]
     after = moments[-1] if moments else ""
     said = tuple(k.value for k in draft.facts.values() if isinstance(k.value, str) and len(k.value) > 12)
-    return new_value(Wanted(column, schema, entity, draft.spec.now, others, current, after, said), draft.rng)
+    person = _person(choice, entity, column)
+    return new_value(Wanted(column, schema, entity, draft.spec.now, others, current, after, said, person), draft.rng)
+
+
+def _person(choice: Choice, entity: Entity, column: Column) -> dict[Semantic, str]:
+    """What this call, or the row that it is about, says of the person whom the column is of."""
+    whose = _whose(column)
+    row = choice.anchor if choice.anchor is not None and column in entity.columns else {}
+    told = [(c, row.get(c.name)) for c in entity.columns] + [(c, value) for value, c in choice.values.values()]
+    return {c.semantic: value for c, value in told
+            if c.semantic in _OF_PEOPLE and c.name != column.name and isinstance(value, str) and _whose(c) == whose}
+
+
+def _whose(column: Column) -> list[str]:
+    return [w for w in words(column.name) if w not in load("lexicon")["about_people"]]
 
 
 def _moment_in(value: Any) -> str:

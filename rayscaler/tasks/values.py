@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -22,7 +22,8 @@ class Wanted(NamedTuple):
 
     others: values that the column already holds (a new title is none of them). current: the row's value now, which the
     new one must not equal. after: an earlier moment of the same call, which an end must follow. said: longer texts of
-    the same task, none of which is said again if it can be helped.
+    the same task, none of which is said again if it can be helped. person: what the call or the row says already of
+    the person that the value is of, by semantic; the new value agrees with it.
     """
 
     column: Column
@@ -33,6 +34,7 @@ class Wanted(NamedTuple):
     current: Any = None
     after: str = ""
     said: tuple[str, ...] = ()
+    person: Mapping[Semantic, str] = {}
 
 
 def new_value(wanted: Wanted, rng: Generator) -> Any:
@@ -180,7 +182,7 @@ def _text(wanted: Wanted, rng: Generator) -> str | None:
     column, lexicon = wanted.column, load("lexicon")
     plain = column.semantic in (Semantic.WORD, Semantic.TEXT, Semantic.CODE, Semantic.TITLE)
     if plain and not _is_label(wanted) and set(words(column.name)) & set(lexicon["person_words"]):
-        return _fake(Semantic.EMAIL if "email" in words(column.name) else Semantic.PERSON, rng)
+        return _fake(Semantic.EMAIL if "email" in words(column.name) else Semantic.PERSON, rng, wanted.person)
     if "password" in words(column.name):
         return f"{str(lexicon['words_new'][int(rng.integers(20))]).capitalize()}-{int(rng.integers(1000, 9999))}"
     if column.semantic in (Semantic.WORD, Semantic.CODE) and machine_made(column):
@@ -201,7 +203,7 @@ def _text(wanted: Wanted, rng: Generator) -> str | None:
         if set(words(column.name)) & {"location", "place", "venue"}:
             found = lexicon["places"]
         return str(found[int(rng.integers(len(found)))])
-    return _fake(column.semantic, rng)
+    return _fake(column.semantic, rng, wanted.person)
 
 
 def _outside(name: list[str], rng: Generator) -> str:
@@ -236,11 +238,25 @@ def _faker() -> Generic:
     return Generic(Locale.EN)
 
 
-def _fake(semantic: Semantic, rng: Generator) -> str | None:
+def _named(fake: Generic, person: Mapping[Semantic, str]) -> tuple[str, str]:
+    """First and last name of who is spoken of already, by name or by an address that tells it; else of somebody new."""
+    first, last = fake.person.first_name(), fake.person.last_name()
+    address = person.get(Semantic.EMAIL, "").partition("@")[0].replace("_", ".")
+    told = person.get(Semantic.PERSON, "").split() or [w.title() for w in address.split(".") if w.isalpha()]
+    if len(told) > 1:
+        first, last = told[0], told[-1]
+    return person.get(Semantic.FIRST_NAME, first), person.get(Semantic.LAST_NAME, last)
+
+
+def _fake(semantic: Semantic, rng: Generator, person: Mapping[Semantic, str]) -> str | None:
     fake = _faker()
     fake.reseed(int(rng.integers(2**31)))
-    if semantic is Semantic.EMAIL:
-        return f"{fake.person.first_name()}.{fake.person.last_name()}@example.org".lower().replace(" ", "")
+    first, last = _named(fake, person)
+    plain = f"{first}.{last}".lower().replace(" ", "").replace("'", "")
+    told = {Semantic.EMAIL: f"{plain}@example.org", Semantic.USERNAME: plain.replace(".", "_"),
+            Semantic.PERSON: f"{first} {last}", Semantic.FIRST_NAME: first, Semantic.LAST_NAME: last}.get(semantic)
+    if told is not None:
+        return told
     if semantic is Semantic.CODE:
         return f"{''.join(chr(65 + int(i)) for i in rng.integers(26, size=2))}-{int(rng.integers(1000, 9999))}"
     if semantic is Semantic.URL:
@@ -251,8 +267,6 @@ def _fake(semantic: Semantic, rng: Generator) -> str | None:
                 Semantic.TIMEZONE: lexicon["timezones"]}[semantic]
         return str(pool[int(rng.integers(len(pool)))])
     makers: dict[Semantic, Callable[[], Any]] = {
-        Semantic.PERSON: fake.person.full_name, Semantic.FIRST_NAME: fake.person.first_name,
-        Semantic.LAST_NAME: fake.person.last_name, Semantic.USERNAME: fake.person.username,
         Semantic.PHONE: fake.person.telephone, Semantic.STREET: fake.address.address, Semantic.CITY: fake.address.city,
         Semantic.STATE: fake.address.state, Semantic.POSTCODE: fake.address.postal_code,
         Semantic.COUNTRY: fake.address.country, Semantic.COMPANY: fake.finance.company,

@@ -82,3 +82,17 @@ def test_a_text_of_the_same_task_is_not_said_again():
     first = new_value(notes, np.random.default_rng(4))
     again = new_value(notes._replace(said=(first,)), np.random.default_rng(4))
     assert again != first
+
+
+@given(st.integers(0, 2**32))
+@settings(max_examples=30, deadline=None)
+def test_names_and_addresses_of_one_person_fit_together(seed: int):
+    rng, text = np.random.default_rng(seed), {"type": "string"}
+    name = new_value(wanted("name", Semantic.PERSON, text), rng)
+    email = new_value(wanted("email", Semantic.EMAIL, text, person={Semantic.PERSON: name}), rng)
+    first, last = name.split(" ", 1)
+    assert email.partition("@")[0] == f"{first}.{last.split()[-1]}".lower().replace("'", "")
+    known = {Semantic.EMAIL: "ada.byron@example.org"}
+    assert new_value(wanted("first_name", Semantic.FIRST_NAME, text, person=known), rng) == "Ada"
+    known = {Semantic.FIRST_NAME: "Ada", Semantic.LAST_NAME: "Byron"}
+    assert new_value(wanted("username", Semantic.USERNAME, text, person=known), rng) == "ada_byron"

@@ -25,6 +25,7 @@ from rayscaler.display.funnel import VIEWS, funnel_markdown, funnel_report
 from rayscaler.display.pipeline import StageLines, plan_table, results_table
 from rayscaler.display.play import HELP, Quit, play_line
 from rayscaler.display.rows import find_row, overview, rows_table, select, whole_row
+from rayscaler.display.status import status_text
 from rayscaler.environment import EnvironmentSpec
 from rayscaler.errors import RayscalerError
 from rayscaler.runs import Run, open_run
@@ -143,6 +144,12 @@ def show(
         wanted = [name.strip() for name in columns.split(",") if name.strip()]
         rows = select(opened.table(table), where or [])
         console.print(rows_table(table, rows, limit=limit, width=console.width, columns=wanted))
+
+
+@app.command()
+def status(run: RunPath) -> None:
+    """Say how far a run is, stage by stage, and who works in it."""
+    Console().print(status_text(open_run(run).status()))
 
 
 def _row(run: Run, table: str, key: str) -> Any:

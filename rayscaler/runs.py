@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Literal, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -12,8 +14,34 @@ from rayscaler.environment import EnvironmentSpec
 from rayscaler.environments.hosting import HostedEnvironment
 from rayscaler.errors import TableError, TableNotFound
 from rayscaler.record import Record
+from rayscaler.runtime.claims import Holder
 from rayscaler.runtime.store import Ref, Store
 from rayscaler.tables import CATALOGUE, LINKS, REJECTS
+
+READERS = 16
+"""Footers read at once: on a bucket each costs a round trip."""
+
+
+class StageStatus(NamedTuple):
+    """How far one stage has come. `rows` are of its own table; of a stage that is not whole they are those so far."""
+
+    stage: str
+    state: Literal["whole", "running", "partial", "absent"]
+    table: str
+    parts: int
+    rows: int
+    reasons: dict[str, int]
+    seconds: float | None
+    """How long it took; None while it is not whole."""
+    silent_s: float | None
+    """Seconds since its last file was written; None if none was."""
+
+
+class RunStatus(NamedTuple):
+    """All stages of a run in their order, and who works in it now."""
+
+    stages: list[StageStatus]
+    holder: Holder | None
 
 
 class Run:
@@ -56,6 +84,36 @@ class Run:
         refs = [Ref(REJECTS, mark) for mark in self._stages.values()]
         whole = [self.store.read(ref) for ref in refs if self.store.record(ref)]
         return pa.concat_tables([REJECTS.schema.empty_table(), *whole])
+
+    def status(self) -> RunStatus:
+        """How far each stage has come, read from the files alone. Cheap for whole stages: one record each."""
+        holder = self.store.holder()
+        stages: list[StageStatus] = []
+        for stage, mark in self._stages.items():
+            status = self._stage_status(stage, mark)
+            if holder is not None and status.state != "whole" and not any(s.state == "running" for s in stages):
+                status = status._replace(state="running")
+            stages.append(status)
+        return RunStatus(stages, holder)
+
+    def _stage_status(self, stage: str, mark: str) -> StageStatus:
+        names = [name for name, own in self._tables.items() if own == mark and name in CATALOGUE]
+        refs = [Ref(CATALOGUE[name], mark) for name in names]
+        records = [self.store.record(ref) for ref in refs]
+        first = records[0]
+        written = self.store.written(refs[0])
+        silent_s = None if written is None else max(0.0, time.time() - written)
+        if first is not None and all(records):
+            return StageStatus(
+                stage, "whole", names[0], first.files, first.rows, first.reasons, first.seconds, silent_s
+            )
+        parts = self.store.parts(refs[0])
+        with ThreadPoolExecutor(READERS) as readers:
+            rows = sum(readers.map(lambda part: self.store.part_rows(refs[0], part), parts))
+        _, reasons = self.store.counts(refs[0])
+        return StageStatus(
+            stage, "partial" if parts else "absent", names[0], len(parts), rows, reasons, None, silent_s
+        )
 
     def environments(self) -> list[dict[str, Any]]:
         """The environments without their bulky columns."""

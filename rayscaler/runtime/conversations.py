@@ -18,6 +18,7 @@ from rayscaler.resources import Resources
 from rayscaler.rollouts.chat import Chat
 from rayscaler.rollouts.play import Recorded, play_with, trajectory_id
 from rayscaler.runtime.hosts import Hosts
+from rayscaler.runtime.metrics import conversation
 from rayscaler.runtime.openai_chat import CallLimits, EndpointChat, Server
 from rayscaler.runtime.store import Store
 from rayscaler.task import Task
@@ -104,9 +105,10 @@ class Conversations:
             if kept is None:
                 with self._hosting:
                     environment = self.hosts[task.environment_id]
-                recorded = await play_with(
-                    self._chat, task, environment, self.recipe, trial=trial, seed=self.seed
-                )
+                with conversation("rollout"):
+                    recorded = await play_with(
+                        self._chat, task, environment, self.recipe, trial=trial, seed=self.seed
+                    )
                 kept = Kept(recorded.trajectory, model_call_rows(recorded, self.recipe))
                 await asyncio.to_thread(self.journal.keep, kept)
             return kept

@@ -27,6 +27,7 @@ from rayscaler.errors import RayscalerError, StageError
 from rayscaler.reasons import Rejected
 from rayscaler.resources import Resources
 from rayscaler.runtime.cluster import pool_size, silence_ray_data
+from rayscaler.runtime.metrics import StageMetrics, Tally, tally
 from rayscaler.runtime.store import COUNTS, Ref, Span, Store
 from rayscaler.table import check, to_arrow
 
@@ -107,12 +108,16 @@ def run_shards(shards: list[Shard], job: Job, resources: Resources, progress: Ca
     missing = [shard for shard in shards if shard.name not in done]
     finished = len(shards) - len(missing)
     progress(finished, len(shards))
-    for _ in _on_ray(missing, job, resources) if missing else ():
+    if not missing:
+        return
+    metrics = StageMetrics(job.stage, finished, len(shards))
+    for made in _on_ray(missing, job, resources):
         finished += 1
+        metrics.add(made)
         progress(finished, len(shards))
 
 
-def _on_ray(shards: list[Shard], job: Job, resources: Resources) -> Iterator[None]:
+def _on_ray(shards: list[Shard], job: Job, resources: Resources) -> Iterator[Tally]:
     import ray
 
     silence_ray_data()
@@ -122,7 +127,7 @@ def _on_ray(shards: list[Shard], job: Job, resources: Resources) -> Iterator[Non
     items = [{"shard": pickle.dumps(shard)} for shard in shards]
     size = min(pool_size(resources, gpus=job.gpus), len(items))
     work = ray.data.from_items(items, override_num_blocks=min(len(items), MAX_BLOCKS)).map(
-        cast(Any, _Worker),
+        cast(Any, _worker_named(job.stage)),
         fn_constructor_args=(job,),
         # All at once: a pool that grows from one actor to two takes a second and a half longer.
         compute=ray.data.ActorPoolStrategy(
@@ -132,10 +137,11 @@ def _on_ray(shards: list[Shard], job: Job, resources: Resources) -> Iterator[Non
         num_cpus=resources.worker_cpus,
         num_gpus=job.gpus or None,
     )
+    work.set_name(f"rayscaler_{job.stage}")
     try:
         for row in work.iter_rows():
             _raise_if_failed(job, row)
-            yield
+            yield Tally(*json.loads(row["tally"]))
     except ray.exceptions.RayError as error:
         raise StageError(f"{job.stage}: the workers could not finish: {error}") from error
 
@@ -146,6 +152,11 @@ def _raise_if_failed(job: Job, row: dict[str, str]) -> None:
     if row["trace"]:
         log.error("%s, shard %s:\n%s", job.stage, row["name"], row["trace"])
     raise StageError(f"{job.stage}: {row['error']}")
+
+
+def _worker_named(stage: str) -> type[_Worker]:
+    """The worker under the name that Ray's dashboard shows: `Map(embed)`."""
+    return type(stage, (_Worker,), {})
 
 
 class _Worker:
@@ -162,21 +173,23 @@ class _Worker:
 
     def __call__(self, row: dict[str, Any]) -> dict[str, str]:
         shard: Shard = pickle.loads(row["shard"])
+        answer = {"name": shard.name, "error": "", "trace": "", "tally": ""}
         try:
-            self._do(shard)
+            return {**answer, "tally": json.dumps(self._do(shard))}
         except RayscalerError as error:
-            return {"name": shard.name, "error": str(error), "trace": ""}
+            return {**answer, "error": str(error)}
         except Exception as error:  # the boundary between a stage's code and Ray
-            return {"name": shard.name, "error": f"{type(error).__name__}: {error}", "trace": traceback.format_exc()}
-        return {"name": shard.name, "error": "", "trace": ""}
+            return {**answer, "error": f"{type(error).__name__}: {error}", "trace": traceback.format_exc()}
 
-    def _do(self, shard: Shard) -> None:
+    def _do(self, shard: Shard) -> Tally:
         with self.lock:
             if self.work is None:
                 self.work = self.job.make_work(*self.job.arguments)
         output = self.work(self._rows(shard) if shard.source else shard.payload)
+        made = {ref.table.name: self._arrow(ref, output) for ref in self.job.targets}
         for ref in reversed(self.job.targets):
-            self.job.store.write_part(ref, shard.name, self._arrow(ref, output))
+            self.job.store.write_part(ref, shard.name, made[ref.table.name])
+        return tally(made, Counter(str(r.reason) for r in output.rejects))
 
     def _rows(self, shard: Shard) -> Rows:
         assert shard.source is not None

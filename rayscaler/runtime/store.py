@@ -217,6 +217,11 @@ class Store:
         counts: dict[str, Any] = json.loads(metadata.get(COUNTS.encode(), b"{}"))
         return counts
 
+    def written(self, ref: Ref) -> float | None:
+        """When a file of the table was last written (seconds since 1970, by the file system's clock); None if never."""
+        times = [info.mtime.timestamp() for info in self._files(ref.folder) if info.mtime is not None]
+        return max(times, default=None)
+
     def counts(self, ref: Ref) -> tuple[int, dict[str, int]]:
         """What the parts say of the work behind them: things that went in, and things left out by reason."""
         rows_in, reasons = 0, Counter[str]()

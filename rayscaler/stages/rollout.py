@@ -11,6 +11,7 @@ from rayscaler.runtime.cluster import pool_size
 from rayscaler.runtime.context import Context
 from rayscaler.runtime.conversations import JOURNAL, Conversations, Terms, share
 from rayscaler.runtime.hosts import Hosts
+from rayscaler.runtime.metrics import conversation
 from rayscaler.runtime.openai_chat import check_endpoint
 from rayscaler.runtime.shards import Output
 from rayscaler.runtime.store import Ref, Store
@@ -57,7 +58,8 @@ class PlayScripted:
             task = Task.model_validate_json(row["task"])
             environment = self.hosts[task.environment_id]
             for trial in range(self.recipe.trials):
-                rows.append(trajectory_row(play(task, environment, self.recipe, trial=trial, seed=self.seed)))
+                with conversation(NAME):
+                    rows.append(trajectory_row(play(task, environment, self.recipe, trial=trial, seed=self.seed)))
         return Output({TRAJECTORIES.name: rows}, len(payload))
 
 

@@ -18,6 +18,9 @@ class Resources(BaseModel):
     worker_cpus: float = Field(1.0, gt=0, description="Logical CPUs of one worker.")
     worker_gpus: float = Field(0.0, ge=0, description="GPUs of one embedding worker.")
     local_cpus: int = Field(0, ge=0, description="Logical CPUs of a Ray started here; 0 takes cores + 2.")
+    grow_to_cpus: int = Field(0, ge=0, description="Logical CPUs that an autoscaling cluster may reach. A pool asks "
+                              "for workers up to them, which makes the cluster grow; 0: for those that are there.")
+    grow_to_gpus: int = Field(0, ge=0, description="The same for GPUs.")
     object_store_mb: int = Field(512, ge=80, description="Object store of a Ray started here, in MiB.")
     stall_s: float = Field(600.0, gt=0, description="A stage without progress for this long is ended with an error.")
     model_calls: int = Field(256, ge=1, description="Model calls in flight per endpoint, over all workers; each worker "

@@ -10,7 +10,15 @@ from pathlib import Path
 
 import pytest
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "jobs"))
+
+from run import with_resources
+
+from rayscaler.config import load_config
+from rayscaler.errors import ConfigError, StageError
+from rayscaler.resources import Resources
 from rayscaler.runs import open_run
+from rayscaler.runtime.cluster import pool_size
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -63,3 +71,21 @@ def test_a_configuration_that_is_not_there_ends_the_job_with_one_clear_line(tmp_
     assert done.returncode == 1
     assert "no such configuration file" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_resources_of_the_place_go_over_those_of_the_configuration():
+    config = with_resources(load_config(ROOT / "configs" / "smoke.yaml"), ["grow_to_cpus=112", "worker_cpus=0.5"])
+    assert (config.resources.grow_to_cpus, config.resources.worker_cpus) == (112, 0.5)
+    for change in ("grow_to_cpu=1", "grow_to_cpus=many", "grow_to_cpus"):
+        with pytest.raises(ConfigError, match="--resources"):
+            with_resources(config, [change])
+
+
+def test_a_pool_asks_for_what_the_cluster_may_grow_to(ray_here: None):
+    """The cluster of the tests has 4 CPUs and no GPU."""
+    assert pool_size(Resources()) <= 3
+    assert pool_size(Resources(grow_to_cpus=33)) == 32
+    assert pool_size(Resources(grow_to_cpus=33, workers=8)) == 8
+    assert pool_size(Resources(grow_to_cpus=33, grow_to_gpus=4), gpus=0.5) == 8
+    with pytest.raises(StageError, match="the cluster has 0"):
+        pool_size(Resources(), gpus=1)

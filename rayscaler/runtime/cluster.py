@@ -109,18 +109,18 @@ def silence_ray_data() -> None:
 def pool_size(resources: Resources, *, gpus: float = 0.0) -> int:
     """The largest actor pool that leaves one logical CPU for the tasks around it, each worker with `gpus` GPUs.
 
-    Raises StageError if workers ask for GPUs and the cluster has too few for one.
+    Counts what the cluster has, or may grow to. Raises StageError if workers ask for GPUs and there are too few.
     """
-    cpus = _cluster_cpus()
+    cpus = max(_cluster_cpus(), float(resources.grow_to_cpus))
     fitting = max(1, int((cpus - 1) // resources.worker_cpus))
     if gpus:
-        there = _cluster_gpus()
+        there = max(_cluster_gpus(), float(resources.grow_to_gpus))
         fitting = min(fitting, int(there // gpus))
         if fitting == 0:
             raise StageError(f"resources.worker_gpus asks for {gpus:g} GPUs per worker, the cluster has {there:g}")
     if resources.workers:
         return min(resources.workers, fitting)
-    return min(fitting, max(1, int(cpus) - SPARE_CPUS)) if _is_local() else fitting
+    return min(fitting, max(1, int(cpus) - SPARE_CPUS)) if _is_local() and not resources.grow_to_cpus else fitting
 
 
 def _is_local() -> bool:

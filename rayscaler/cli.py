@@ -197,6 +197,18 @@ def funnel(
         Console(stderr=True).print(f"drawn: {plot}")
 
 
+@app.command("export")
+def export_examples(
+    run: RunPath,
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new or empty folder.", show_default=False)],
+) -> None:
+    """Write a run's examples as a Hugging Face dataset: Parquet, JSON lines, chat template and dataset card."""
+    from rayscaler.display.export import export_run  # two seconds: it imports transformers
+
+    written = export_run(open_run(run), folder)
+    Console().print(f"{written.n_rows:,} examples of {len(written.environments):,} environments in {folder}")
+
+
 @environments.command("list")
 def list_environments(run: RunPath) -> None:
     """List the environments of a run."""
@@ -270,7 +282,7 @@ def _further(run: str, made: set[str]) -> Text:
     if "verdicts" in made:
         commands.append(f"funnel {run}")
     if "examples" in made:
-        commands.append(f"show {run} examples [ID]")
+        commands += [f"show {run} examples [ID]", f"export {run} DIR"]
     program = _program()
     return Text("Look further:\n  " + "\n  ".join(f"{program} {command}" for command in commands))
 

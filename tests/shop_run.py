@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
+from rayscaler.canonical import dumps
 from rayscaler.config import parse_config
 from rayscaler.filters.funnel import funnel_rows
 from rayscaler.filters.judge import judge
@@ -19,7 +21,7 @@ from rayscaler.stages.materialize import environment_row
 from rayscaler.stages.rollout import trajectory_row
 from rayscaler.table import to_arrow
 from rayscaler.tables import ENVIRONMENTS, EXAMPLES, FUNNEL, REJECTS, TASKS, TOKENIZERS, TRAJECTORIES, VERDICTS
-from rayscaler.training import load_tokenizer, render, train_bpe
+from rayscaler.training import CHAT_TEMPLATE, load_tokenizer, render, train_bpe
 from rayscaler.trajectory import Trajectory
 from shop_tasks import shop, shop_tasks
 
@@ -58,7 +60,7 @@ def _rows() -> dict[str, list[dict[str, Any]]]:
             [verdict_row(trajectory, verdict) for trajectory, verdict in verdicts],
             {shop().spec.environment_id: shop().spec.title},
         ),
-        TOKENIZERS.name: [{"name": "bpe-600", "tokenizer_json": tokenizer_json, "chat_template": ""}],
+        TOKENIZERS.name: [{"name": "bpe-600", "tokenizer_json": tokenizer_json, "chat_template": CHAT_TEMPLATE}],
         EXAMPLES.name: [_example(t, tokenizer_json) for t, verdict in verdicts if verdict.kept],
         REJECTS.name: [
             {"stage": "curate", "key": t.trajectory_id, "reason": Reason.NOT_KEPT.value, "detail": str(verdict.reason)}
@@ -70,10 +72,12 @@ def _rows() -> dict[str, list[dict[str, Any]]]:
 
 def _example(trajectory: Trajectory, tokenizer_json: str) -> dict[str, Any]:
     tools = [tool.to_openai() for tool in shop().spec.tools]
+    trajectory = Trajectory.model_validate_json(dumps(trajectory))  # as `curate` reads it: arguments in canonical order
     rendered = render(trajectory.messages, tools, load_tokenizer(tokenizer_json))
     return {
         "trajectory_id": trajectory.trajectory_id, "task_id": trajectory.task_id,
-        "environment_id": trajectory.environment_id, "phase": 1, "messages": "[]", "tools": "[]",
+        "environment_id": trajectory.environment_id, "phase": 1,
+        "messages": json.dumps([m.to_openai() for m in trajectory.messages]), "tools": json.dumps(tools),
         "input_ids": rendered.input_ids, "loss_mask": rendered.loss_mask, "n_tokens": len(rendered.input_ids),
         "n_supervised": sum(rendered.loss_mask),
     }  # fmt: skip

@@ -5,40 +5,96 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from itertools import chain, islice
+from pathlib import Path
 from typing import Any
 
 from rayscaler.canonical import dumps
 from rayscaler.environment import EnvironmentSpec
 from rayscaler.errors import MaskError
+from rayscaler.messages import Message
 from rayscaler.reasons import Reason, Rejected
 from rayscaler.recipes import CurateRecipe
 from rayscaler.runtime.context import Context
 from rayscaler.runtime.lookup import Lookup
+from rayscaler.runtime.makers import makers
 from rayscaler.runtime.shards import Output
 from rayscaler.runtime.store import Ref, Store
-from rayscaler.tables import ENVIRONMENTS, EXAMPLES, REJECTS, TASKS, TOKENIZERS, TRAJECTORIES, VERDICTS
+from rayscaler.stages.curate_checks import (
+    Checked,
+    CompareWithBenchmarks,
+    EmbedBenchmarks,
+    FindNearDuplicates,
+    SignTrajectories,
+)
+from rayscaler.tables import (
+    BENCHMARK_TEXTS,
+    ENVIRONMENTS,
+    EXAMPLES,
+    NEAR_DUPLICATES,
+    OVERLAPS,
+    REJECTS,
+    SIGNATURES,
+    TASKS,
+    TOKENIZERS,
+    TRAJECTORIES,
+    VERDICTS,
+)
+from rayscaler.training.benchmarks import benchmark_digest, read_benchmark
 from rayscaler.training.phases import phase_of
 from rayscaler.training.render import render
 from rayscaler.training.tokenizer import CHAT_TEMPLATE, load_tokenizer, pretrained, train_bpe
 from rayscaler.trajectory import Trajectory
 
 NAME, VERSION, READS, WRITES, SEEDED, UNIT = (
-    "curate", 1, (TRAJECTORIES, VERDICTS, TASKS, ENVIRONMENTS), (EXAMPLES, TOKENIZERS, REJECTS), False, "trajectories",
+    "curate", 2, (TRAJECTORIES, VERDICTS, TASKS, ENVIRONMENTS),
+    (EXAMPLES, TOKENIZERS, SIGNATURES, NEAR_DUPLICATES, BENCHMARK_TEXTS, OVERLAPS, REJECTS), False, "trajectories",
 )  # fmt: skip
-MADE_BY = ("tokenizers", "transformers", "jinja2", "rayscaler.training")
+MADE_BY = ("tokenizers", "transformers", "jinja2", "datasketch", "rayscaler.training")
 
 CONVERSATIONS, ENVIRONMENTS_READ = 5_000, 500
 """What the BPE is trained on at most: the first ones."""
 
 
+TEXTS_PER_SHARD = 512
+"""Benchmark texts embedded together."""
+
+
+def content_of(recipe: CurateRecipe, base: Path) -> dict[str, str]:
+    """What the fingerprint sees of the benchmarks' files and of what embeds them; nothing where there are none."""
+    if not recipe.benchmarks:
+        return {}
+    return {"benchmarks": benchmark_digest(recipe.benchmarks, base), **makers(("sentence-transformers", "torch"))}
+
+
 def run(ctx: Context[CurateRecipe]) -> None:
-    """First the tokenizer, once; then the examples in shards."""
+    """The tokenizer, once; what is said twice; what is near to a benchmark; then the examples in shards."""
     trajectories = ctx.input(TRAJECTORIES)
     texts = (trajectories, ctx.input(ENVIRONMENTS))
     ctx.map(ctx.payloads([0]), MakeTokenizer, ctx.recipe, ctx.store, *texts, writes=(TOKENIZERS,))
+    if ctx.recipe.max_similarity < 1:
+        _find_near_duplicates(ctx)
+    if ctx.recipe.benchmarks:
+        _compare(ctx)
     refs = {table.name: ctx.input(table) for table in (VERDICTS, TASKS, ENVIRONMENTS)}
-    arguments = (ctx.recipe, ctx.store, ctx.targets[TOKENIZERS.name], refs)
-    ctx.map(ctx.rows(TRAJECTORIES, per_shard=128), RenderExamples, *arguments, writes=(EXAMPLES, REJECTS))
+    refs |= {table.name: ctx.targets[table.name] for table in (TOKENIZERS, NEAR_DUPLICATES, OVERLAPS)}
+    shards = ctx.rows(TRAJECTORIES, per_shard=128)
+    ctx.map(shards, RenderExamples, ctx.recipe, ctx.store, refs, writes=(EXAMPLES, REJECTS))
+
+
+def _find_near_duplicates(ctx: Context[CurateRecipe]) -> None:
+    inputs = (ctx.input(VERDICTS), ctx.input(TASKS))
+    ctx.map(ctx.rows(TRAJECTORIES, per_shard=256), SignTrajectories, ctx.store, *inputs, writes=(SIGNATURES,))
+    signed = (ctx.targets[SIGNATURES.name], ctx.input(TRAJECTORIES))
+    ctx.map(ctx.payloads([0]), FindNearDuplicates, ctx.recipe, ctx.store, *signed, writes=(NEAR_DUPLICATES,))
+
+
+def _compare(ctx: Context[CurateRecipe]) -> None:
+    texts = [list(text) for benchmark in ctx.recipe.benchmarks for text in read_benchmark(benchmark, ctx.base)]
+    groups = [texts[start:start + TEXTS_PER_SHARD] for start in range(0, len(texts), TEXTS_PER_SHARD)]
+    ctx.map(ctx.payloads(groups), EmbedBenchmarks, ctx.recipe, writes=(BENCHMARK_TEXTS,))
+    known = (ctx.targets[BENCHMARK_TEXTS.name], ctx.input(TASKS))
+    shards = ctx.rows(ENVIRONMENTS, per_shard=16)
+    ctx.map(shards, CompareWithBenchmarks, ctx.recipe, ctx.store, *known, writes=(OVERLAPS,))
 
 
 class MakeTokenizer:
@@ -79,13 +135,13 @@ class MakeTokenizer:
 class RenderExamples:
     """Renders the kept trajectories of a shard; every other one is named in `rejects`."""
 
-    def __init__(self, recipe: CurateRecipe, store: Store, tokenizers: Ref, refs: dict[str, Ref]) -> None:
+    def __init__(self, recipe: CurateRecipe, store: Store, refs: dict[str, Ref]) -> None:
         self.recipe = recipe
-        row = store.read(tokenizers).to_pylist()[0]
+        self.checked = Checked(recipe, store, refs[NEAR_DUPLICATES.name], refs[OVERLAPS.name])
+        row = store.read(refs[TOKENIZERS.name]).to_pylist()[0]
         self.tokenizer = load_tokenizer(row["tokenizer_json"], row["chat_template"])
-        lookups = {name: Lookup(store, ref) for name, ref in refs.items()}
-        self.verdicts, self.tasks = lookups[VERDICTS.name], lookups[TASKS.name]
-        self.environments = lookups[ENVIRONMENTS.name]
+        self.verdicts, self.tasks = Lookup(store, refs[VERDICTS.name]), Lookup(store, refs[TASKS.name])
+        self.environments = Lookup(store, refs[ENVIRONMENTS.name])
 
     def __call__(self, payload: list[dict[str, Any]]) -> Output:
         rows, rejects = [], []
@@ -104,9 +160,15 @@ class RenderExamples:
             return Rejected(key, Reason.NOT_KEPT, f"{verdict['stage']}: {verdict['reason']}")
         if task["split"] != "train":
             return Rejected(key, Reason.HELD_OUT, f"the task is in {task['split']}")
+        if key in self.checked.duplicates:
+            return Rejected(key, Reason.NEAR_DUPLICATE, self.checked.duplicates[key])
+        messages = Trajectory.model_validate_json(row["trajectory"]).messages
+        called = [call.name for message in messages for call in message.tool_calls]
+        near = self.checked.contaminated(row["task_id"], row["environment_id"], called)
+        if near:
+            return Rejected(key, Reason.CONTAMINATED, near)
         environment = self.environments[row["environment_id"]]
         spec = EnvironmentSpec.model_validate_json(environment["spec"])
-        messages = Trajectory.model_validate_json(row["trajectory"]).messages
         tools = [tool.to_openai() for tool in spec.tools]
         try:
             rendered = render(messages, tools, self.tokenizer)
@@ -120,10 +182,15 @@ class RenderExamples:
             "task_id": row["task_id"],
             "environment_id": row["environment_id"],
             "phase": phase_of(environment["title"], self.recipe.verticals),
-            "messages": json.dumps([m.to_openai() for m in messages], ensure_ascii=False),
+            "messages": json.dumps([_with_reasoning(m) for m in messages], ensure_ascii=False),
             "tools": json.dumps(tools, ensure_ascii=False),
             "input_ids": rendered.input_ids,
             "loss_mask": rendered.loss_mask,
             "n_tokens": len(rendered.input_ids),
             "n_supervised": sum(rendered.loss_mask),
         }
+
+
+def _with_reasoning(message: Message) -> dict[str, Any]:
+    """OpenAI's form, and the reasoning where chat templates look for it."""
+    return {**message.to_openai(), **({"reasoning_content": message.reasoning} if message.reasoning else {})}

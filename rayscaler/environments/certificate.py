@@ -140,6 +140,9 @@ def _certificate(
             tools[name]["left_out"] = list(left_out[name])
         if one.failure is not None:
             tools[name]["failure"] = one.failure._asdict()
+        worded = [t.rule.said for t in one.rules if t.broken and t.rule.kind in ("state", "arguments", "unique")]
+        if worded:
+            tools[name]["rules"] = worded
         shapes[0] += one.shapes[0]
         shapes[1] += one.shapes[1]
         if one.shapes[1]:
@@ -150,7 +153,18 @@ def _certificate(
         "states": states,
         "tools": tools,
         "shape": {"conforming": shapes[0], "answers": shapes[1]},
+        "rules": _rules(checked),
     }
+
+
+def _rules(checked: dict[str, Checked]) -> dict[str, dict[str, int]]:
+    """Kind of rule -> how many there are, and how many were both kept and broken in a call."""
+    counted: dict[str, dict[str, int]] = {}
+    for tried in (t for one in checked.values() for t in one.rules):
+        kind = counted.setdefault(tried.rule.kind, {"found": 0, "both_sides": 0})
+        kind["found"] += 1
+        kind["both_sides"] += tried.broken and not tried.found
+    return dict(sorted(counted.items()))
 
 
 def _coherence(pairs: list[Pair]) -> dict[str, Any]:

@@ -18,7 +18,9 @@ from rayscaler.environment import (
     Session,
     ToolErrorKind,
 )
+from rayscaler.environments.certificate_rules import Tried, try_rules
 from rayscaler.environments.sampling import moving, sample_arguments
+from rayscaler.environments.session import SqliteSession
 from rayscaler.seeds import rng
 
 _ABSENT = "no-such-thing-0000"
@@ -51,9 +53,12 @@ class Checked(NamedTuple):
     checks: dict[str, int]
     failure: Failure | None
     shapes: tuple[int, int]
+    rules: tuple[Tried, ...] = ()
 
 
-def check_tool_runs(environment: Environment, tool: CompiledTool, sessions: list[Session], *, seed: int) -> Checked:
+def check_tool_runs(
+    environment: Environment, tool: CompiledTool, sessions: list[SqliteSession], *, seed: int
+) -> Checked:
     """Run `tool` on one sample of arguments per session, then on bad arguments. Sessions come and go at their start."""
     counts: dict[str, int] = {}
     shapes = [0, 0]
@@ -77,7 +82,12 @@ def check_tool_runs(environment: Environment, tool: CompiledTool, sessions: list
         return Checked(counts, Failure("arguments", "at least one sample", "none was asked for"), (0, 0))
     failed = _check_bad(environment.spec, tool, sessions[0], first, counts)
     failed = failed or check_transfer(environment.spec, tool, sessions[0], first, counts)
-    return Checked(counts, failed, (shapes[0], shapes[1]))
+    if failed is not None:
+        return Checked(counts, failed, (shapes[0], shapes[1]))
+    rules = tuple(try_rules(environment.spec, tool, sessions[0], first))
+    wrong = next((t for t in rules if t.found), None)
+    failed = None if wrong is None else Failure("rule", f"{wrong.rule.refusal}: {wrong.rule.said}", wrong.found)
+    return Checked(counts, failed, (shapes[0], shapes[1]), rules)
 
 
 def _run_twice(

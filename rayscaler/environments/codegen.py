@@ -15,6 +15,7 @@ from typing import NamedTuple
 from rayscaler.environment import Operator, Part
 from rayscaler.environments.codegen_reads import find_row, read_many, read_one
 from rayscaler.environments.codegen_results import fill
+from rayscaler.environments.codegen_rules import argument_lines
 from rayscaler.environments.codegen_tags import tag_lines
 from rayscaler.environments.codegen_writer import WIDTH, Writer, repr_text
 from rayscaler.environments.codegen_writes import (
@@ -52,6 +53,8 @@ def write_code(plan: Plan, tables: Tables, name: str) -> Source:
         else _BODIES[plan.operator](writer)
     )
     used = [b for b in plan.bounds if b.part is not Part.IGNORED]
+    free = [b for b in used if not b.needed and _default(tables, plan, b) == "None"]
+    body = [*argument_lines(writer, frozenset(b.parameter for b in free)), *body]
     lines = [_signature(name, used, writer, plan), *_docstring(plan, writer, name), *body]
     code = "\n".join([lines[0], *(f"    {line}" if line else "" for line in lines[1:])]) + "\n"
     return Source(code, writer.names)

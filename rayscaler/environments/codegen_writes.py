@@ -5,8 +5,9 @@ from __future__ import annotations
 from rayscaler.environment import Part, Semantic
 from rayscaler.environments.codegen_reads import check_parents, find_row
 from rayscaler.environments.codegen_results import one_result
+from rayscaler.environments.codegen_rules import state_lines
 from rayscaler.environments.codegen_writer import Writer, assign, repr_text, wrapped_call
-from rayscaler.environments.infer_drafts import Draft, TableDraft, is_stamp, kind_of
+from rayscaler.environments.infer_drafts import TableDraft, is_stamp, kind_of
 from rayscaler.environments.infer_status import beginning
 from rayscaler.environments.infer_types import default_of
 from rayscaler.environments.schemas import enum_of, properties, type_of
@@ -96,8 +97,7 @@ def update_row(writer: Writer) -> list[str]:
             f"{writer.one} = {writer.many}[0]",
         ]
     values = _values(writer)
-    if plan.states and plan.status_column is not None:
-        lines.append(_require_state(writer, plan.status_column))
+    lines += state_lines(writer)
     if (
         plan.status
         and plan.status_column is not None
@@ -111,14 +111,6 @@ def update_row(writer: Writer) -> list[str]:
     ]
 
 
-def _require_state(writer: Writer, column: Draft) -> str:
-    plan = writer.plan
-    cell = f'{writer.one}["{column.name}"]'
-    test = f"{cell} == {repr_text(plan.states[0])}" if len(plan.states) == 1 else f"{cell} in {list(plan.states)!r}"
-    said = f"the {' '.join(plan.table.noun)} must be {' or '.join(plan.states)}; it is "
-    return f'require({test}, f"{said}{{{cell.replace(chr(34), chr(39))}}}")'
-
-
 def transition(writer: Writer) -> list[str]:
     plan = writer.plan
     noun_ = " ".join(plan.table.noun)
@@ -126,15 +118,14 @@ def transition(writer: Writer) -> list[str]:
     if plan.flag is not None:
         cell = f'{writer.one}["{plan.flag.name}"]'
         test = f"not {cell}" if plan.flag_value else f"{cell} is None or {cell}"
-        lines.append(f'require({test}, "the {noun_} is already {plan.status}")')
+        lines += [*state_lines(writer), f'require({test}, "the {noun_} is already {plan.status}")']
         change = assign(plan.flag.name, str(plan.flag_value))
         skip: tuple[str, ...] = (plan.flag.name,)
     else:
         column = plan.status_column
         assert column is not None
-        if plan.states:
-            lines.append(_require_state(writer, column))
-        else:
+        lines += state_lines(writer)
+        if not plan.states and plan.status not in plan.barred:
             lines.append(
                 f'require({writer.one}["{column.name}"] != {repr_text(plan.status)}, '
                 f'"the {noun_} is already {plan.status}")'
@@ -155,7 +146,8 @@ def delete_row(writer: Writer) -> list[str]:
         return _clear_children(writer, plan.children)
     schemas = properties(plan.placed.reading.tool.parameters)
     if plan.key and type_of(schemas[plan.key]) != "array":
-        return [*find_row(writer, plan), f'db.delete("{writer.table}", {writer.one})', *writer.result()]
+        found = [*find_row(writer, plan), *state_lines(writer)]
+        return [*found, f'db.delete("{writer.table}", {writer.one})', *writer.result()]
     bounds = plan.of(Part.KEY, Part.FILTER)
     return [
         *check_parents(writer),

@@ -97,9 +97,7 @@ def _fill(rows: list[Row], column: str, cells: list[Any]) -> None:
             row[column] = cell
 
 
-def _take(
-    entity: Entity, columns: dict[str, Column], key: str, values: list[Any]
-) -> list[tuple[Note, list[Any]]]:
+def _take(entity: Entity, columns: dict[str, Column], key: str, values: list[Any]) -> list[tuple[Note, list[Any]]]:
     """The columns that a key fills, with their cells: its own, those of the object inside, or the ids of its list."""
     noun, name = _noun(entity), entity.name
     own = columns.get(canon(key, noun))

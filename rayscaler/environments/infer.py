@@ -17,6 +17,8 @@ from rayscaler.environments.infer_drafts import Draft, TableDraft, canon
 from rayscaler.environments.infer_entities import Placed, is_batch, is_tagging, place
 from rayscaler.environments.infer_keys import join_arns, key_parameter
 from rayscaler.environments.infer_plans import plan_tags, plan_tool
+from rayscaler.environments.infer_preconditions import add_preconditions
+from rayscaler.environments.infer_rules_arguments import with_told_bounds
 from rayscaler.environments.infer_status import add_statuses
 from rayscaler.environments.infer_tables import Tables, fix_scopes, keep_columns, link_tables
 from rayscaler.environments.infer_transfers import add_transfers, place_transfers, read_transfers, sides_of
@@ -75,6 +77,7 @@ def infer(tools: list[ToolSpec], recipe: MaterializeRecipe) -> Inferred:
     _nest(tables)
     link_tables(tables)
     fix_scopes(tables, len(tools))
+    add_preconditions(tables)
     add_statuses(tables)
     keep_columns(tables, recipe)
     for plan in plans:
@@ -91,8 +94,12 @@ def infer(tools: list[ToolSpec], recipe: MaterializeRecipe) -> Inferred:
 
 
 def _as_told(tool: ToolSpec) -> ToolSpec:
-    """The tool without an answer that intake made up: `get_order_details` answers an order, not an «order detail»."""
-    return tool.model_copy(update={"response": None}) if tool.response_inferred else tool
+    """The tool without an answer that intake made up: `get_order_details` answers an order, not an «order detail».
+
+    Bounds that descriptions of arguments tell in words stand in its schema.
+    """
+    told = {"parameters": with_told_bounds(tool.parameters)} | ({"response": None} if tool.response_inferred else {})
+    return tool.model_copy(update=told)
 
 
 def _why_not(reading: Reading) -> str:

@@ -55,6 +55,10 @@ class Plan:
     flag_value: bool = True
     status_column: Draft | None = None
     states: tuple[str, ...] = ()
+    barred: tuple[str, ...] = ()
+    """States that the row must not be in."""
+    flags: list[tuple[Draft, bool]] = field(default_factory=list)
+    """Booleans of the row, and what each must be."""
     children: TableDraft | None = None
     moved: Moved | None = None
     recorded: bool = False
@@ -100,7 +104,7 @@ def bind(plan: Plan, name: str) -> Bound:
         return Bound(name, Part.IGNORED, needed=needed)
     inside = body_properties(plan.table, plan.placed, name)
     if inside and plan.operator in (Operator.CREATE, Operator.UPDATE, Operator.TRANSITION):
-        held = [(n, plan.table.columns[canon(n, plan.table.noun)]) for n in inside]
+        held = [(n, column) for n in inside if (column := plan.table.column_of(n)) is not None]
         kept = tuple((n, c) for n, c in held if _fills(inside[n], c) and not is_stamp(c) and c.canon != plan.table.key)
         return Bound(name, Part.VALUE, None, needed=needed, inside=kept)
     column = _column_for(plan, name)

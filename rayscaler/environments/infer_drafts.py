@@ -39,6 +39,7 @@ class Draft:
     asked: bool = False
     always: bool = False
     nested: bool = False
+    unique: bool = False
     needed_by: int = 0
     enums: list[tuple[str, ...]] = field(default_factory=list)
     parameters: list[str] = field(default_factory=list)

@@ -19,16 +19,17 @@ from rayscaler.toolspec import words
 def add_statuses(tables: Tables) -> None:
     """Give each transition the column that it moves: a flag of the same word, the status column, or a new one."""
     for plan in tables.plans:
-        changes = plan.operator is Operator.UPDATE and (plan.states or plan.status)
+        changes = plan.operator in (Operator.UPDATE, Operator.DELETE) and (plan.states or plan.barred or plan.status)
         if plan.operator is not Operator.TRANSITION and not changes:
             continue
         verb = plan.placed.reading.word
         flag = _flag(plan.table, plan.status, verb)
-        if flag and plan.operator is Operator.TRANSITION and not plan.states:
+        if flag and plan.operator is Operator.TRANSITION and not (plan.states or plan.barred):
             flag.score += 100
             plan.flag, plan.flag_value = flag, verb not in lexicon()["undo"]
         else:
             statuses = [p.status for p in tables.plans if p.table is plan.table]
+            statuses += [*plan.states, *plan.barred]
             plan.status_column = _status_column(plan.table, statuses, plan)
     for draft in tables.drafts.values():
         about = [p for p in tables.plans if p.table is draft]
@@ -56,10 +57,10 @@ def _status_column(draft: TableDraft, statuses: list[str], plan: Plan) -> Draft 
     held = [c for c in columns if kind_of(draft, c) is Semantic.STATUS and type_of(c.schema) == "string"]
     known = {c.canon: list(dict.fromkeys(v for values in c.enums for v in values)) for c in held}
     if held:
-        best = max(held, key=lambda c: sum(s != "" and _spell(s, known[c.canon]) in known[c.canon] for s in statuses))
+        best = max(held, key=lambda c: sum(s != "" and spell(s, known[c.canon]) in known[c.canon] for s in statuses))
         listed = known[best.canon]
         writes_it = any(b.column is best for b in plan.of(Part.VALUE))
-        if not listed or plan.states or writes_it or not plan.status or _spell(plan.status, listed) in listed:
+        if not listed or plan.states or writes_it or not plan.status or spell(plan.status, listed) in listed:
             return best
         if plan.operator is Operator.TRANSITION and plan.of(Part.VALUE) and not _is_transition(plan):
             # `comment(message)` writes a message; it makes no status that the specification does not have.
@@ -85,26 +86,28 @@ def _widen(about: list[Plan]) -> None:
     active = "pending" if any(p.status == "active" for p in about) else "active"
     known = known or list(dict.fromkeys(s for p in about for s in p.states)) or [active]
     for plan in about:
-        plan.states = tuple(_spell(s, known) if own else s for s in plan.states)
-        plan.status = _spell(plan.status, known) if own and plan.status else plan.status
-        known = list(dict.fromkeys([*known, *plan.states, *([plan.status] if plan.status else [])]))
+        plan.states = tuple(spell(s, known) if own else s for s in plan.states)
+        plan.status = spell(plan.status, known) if own and plan.status else plan.status
+        plan.barred = tuple(spell(s, known) if own else s for s in plan.barred)
+        ends = [plan.status] if plan.status else []
+        known = list(dict.fromkeys([*known, *plan.states, *(() if own else plan.barred), *ends]))
     if len(known) == 1:
-        known = [*known, _spell("pending", [known[0], "PENDING"] if known[0].isupper() else known)]
+        known = [*known, spell("pending", [known[0], "PENDING"] if known[0].isupper() else known)]
     column.enums = [tuple(known)]
     column.schema = {**column.schema, "enum": known}
     column.score += 100
 
 
-def _spell(status: str, known: list[str]) -> str:
+def spell(status: str, known: list[str]) -> str:
     """`cancelled` as the enumeration has it (CANCELED, or a word of the same meaning), in its style if it has none."""
     meant = [status, *lexicon()["status_words"].get(status, ())]
     shared = _shared_words(known)
     for word in meant:
         for value in known:
-            if _letters(word) in (_letters(value), _letters("".join(words(value)[shared:]))):
+            if letters(word) in (letters(value), letters("".join(words(value)[shared:]))):
                 return value
-    stem = _letters(status)[:6]
-    near = next((v for v in known if len(stem) == 6 and _letters(v).startswith(stem)), "")
+    stem = letters(status)[:6]
+    near = next((v for v in known if len(stem) == 6 and letters(v).startswith(stem)), "")
     if near:
         return near
     if known and all(v.isupper() for v in known if v):
@@ -121,7 +124,8 @@ def _shared_words(values: list[str]) -> int:
     return shared
 
 
-def _letters(text: str) -> str:
+def letters(text: str) -> str:
+    """A status without case, spaces and the doubled l of British spelling."""
     return "".join(c for c in text.lower() if c.isalpha()).replace("ll", "l")
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from rayscaler.environment import Column, Entity, Operator, Part, Semantic
 from rayscaler.environments.infer_bounds import Plan
 from rayscaler.environments.infer_drafts import Draft, TableDraft, is_stamp, kind_of, sql_type
+from rayscaler.environments.infer_rules import rule_words
 from rayscaler.environments.infer_status import beginning
 from rayscaler.environments.infer_tables import Tables
 from rayscaler.environments.lexicon import (
@@ -100,7 +101,9 @@ def _column(tables: Tables, draft: TableDraft, found: str) -> Column:
         semantic=semantic,
         description=_about(schema),
         nullable=nullable,
-        unique=not (is_key or target or enum) and kind != "REAL" and _names_rows(tables, draft, column),
+        unique=not (is_key or target or enum)
+        and kind != "REAL"
+        and (column.unique or _names_rows(tables, draft, column)),
         enum=enum,
         minimum=low,
         maximum=high,
@@ -172,6 +175,8 @@ def _bounds(column: Draft, kind: str) -> tuple[float | None, float | None]:
         return None, None
     schema = bounded(column.schema)
     low, high = schema.get("minimum"), schema.get("maximum")
+    if low is None and joined(column.name) in rule_words("never_negative"):
+        low = 0
     return (float(low) if low is not None else None), (float(high) if high is not None else None)
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from rayscaler.environment import Binding, EnvironmentSpec, Operator
-from rayscaler.environments.sampling_conditions import conditions
+from rayscaler.environment import Binding, CompiledTool, EnvironmentSpec, Part
+from rayscaler.environments.infer_rules import rule_words
+from rayscaler.environments.lexicon import joined
+from rayscaler.environments.sampling_conditions import Condition, argument_conditions, conditions
 
-_MAX_RULES = 8
+_MAX_RULES = 12
 
 
 def write_policy(spec: EnvironmentSpec) -> str:
@@ -44,16 +46,58 @@ def _is_fixed(spec: EnvironmentSpec, binding: Binding, allowed: list[str]) -> bo
 
 
 def _rules(spec: EnvironmentSpec) -> list[str]:
-    """The requirements that the tools' own code states, one line per table and state."""
-    asked: dict[tuple[str, str], list[str]] = {}
+    """The requirements that the tools' own code and the schema state, one line per rule, those of most tools first."""
+    asked: dict[str, list[str]] = {}
     for tool in spec.tools:
-        if tool.operator in (Operator.TRANSITION, Operator.UPDATE):
-            for state in required_states(tool.code):
-                asked.setdefault((spec.entity(tool.entity).singular, state), []).append(tool.name.replace("_", " "))
-    return [
-        f"{_article(noun).capitalize()} {noun.replace('_', ' ')} must be {state} to: {', '.join(tools[:5])}."
-        for (noun, state), tools in asked.items()
-    ]
+        for condition in conditions(tool.code):
+            if tool.operator.writes and _is_told(tool, condition):
+                asked.setdefault(_in_words(spec, tool, condition), []).append(tool.name.replace("_", " "))
+    ranked = sorted(asked.items(), key=lambda item: -len(item[1]))
+    states = [f"{rule} to: {', '.join(tools[:5])}{' …' if len(tools) > 5 else ''}." for rule, tools in ranked]
+    return [*states, *_of_arguments(spec), *_of_columns(spec)]
+
+
+def _is_told(tool: CompiledTool, condition: Condition) -> bool:
+    """Whether a condition is a rule that somebody states; that a cancelled order is not cancelled again goes unsaid."""
+    return condition.wanted or len(condition.values) > 1 or f"already {condition.values[0]}" not in tool.code
+
+
+def _in_words(spec: EnvironmentSpec, tool: CompiledTool, condition: Condition) -> str:
+    noun = spec.entity(condition.table or tool.entity).singular.replace("_", " ")
+    states = " or ".join(v for v in condition.values if isinstance(v, str))
+    word = states or condition.column.replace("_", " ").removeprefix("is ")
+    return f"{_article(noun).capitalize()} {noun} must {'' if condition.wanted else 'not '}be {word}"
+
+
+def _of_arguments(spec: EnvironmentSpec) -> list[str]:
+    """Which arguments go together, tool by tool."""
+    told = []
+    for tool in spec.tools:
+        parameters = {b.argument: b.parameter for b in tool.bindings}
+        for asked in argument_conditions(tool.code):
+            names = [f"`{parameters[n]}`" for n in asked.names]
+            text = {
+                "one of": f"give {', '.join(names[:-1])} or {names[-1]}",
+                "not both": f"give {names[0]} or {names[-1]}, not both",
+                "with": f"give {names[0]} with {names[-1]}" + (f" {asked.value}" if asked.value is not None else ""),
+            }[asked.kind]
+            told.append(f"To {tool.name.replace('_', ' ')}, {text}.")
+    return told
+
+
+def _of_columns(spec: EnvironmentSpec) -> list[str]:
+    """Columns that a caller fills and that must differ from row to row, or never fall below zero."""
+    filled = {(b.entity, b.column) for t in spec.tools for b in t.bindings if b.part is Part.VALUE}
+    told = []
+    for entity in spec.entities:
+        noun = entity.singular.replace("_", " ")
+        for column in entity.columns:
+            name = column.name.replace("_", " ")
+            if (entity.name, column.name) in filled and column.unique:
+                told.append(f"No two {entity.name.replace('_', ' ')} have the same {name}.")
+            if column.minimum == 0 and joined(column.name) in rule_words("never_negative"):
+                told.append(f"The {name} of {_article(noun)} {noun} never falls below zero.")
+    return told
 
 
 def _article(noun: str) -> str:

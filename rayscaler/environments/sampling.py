@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from numpy.random import Generator
 
 from rayscaler.environment import Binding, Column, CompiledTool, EnvironmentSpec, Operator, Part, Session
-from rayscaler.environments.sampling_conditions import Condition, conditions
+from rayscaler.environments.sampling_conditions import Condition, argument_conditions, conditions
 from rayscaler.environments.sampling_values import sample_object, sample_value
 
 _TRIES = 12
@@ -113,7 +113,25 @@ def _arguments(draw: _Draw, chosen: set[str]) -> dict[str, Any] | None:
             return None
         if found is not None:
             arguments[binding.parameter] = found
+    _mend(draw, arguments)
     return arguments
+
+
+def _mend(draw: _Draw, arguments: dict[str, Any]) -> None:
+    """Make the arguments meet the tool's conditions on which of them are given."""
+    asked = argument_conditions(draw.tool.code)
+    by_argument = {b.argument: b for b in draw.tool.bindings}
+    for condition in (*asked, *asked) if asked else ():
+        given = {b.argument: arguments.get(b.parameter) for b in draw.tool.bindings}
+        if condition.holds(given):
+            continue
+        if condition.kind == "not both":
+            arguments.pop(by_argument[condition.names[1]].parameter)
+            continue
+        binding = by_argument[condition.names[0]]
+        found = _argument(draw, binding)
+        if found is not None:
+            arguments[binding.parameter] = found
 
 
 def _chosen(tool: CompiledTool, full: bool) -> set[str]:

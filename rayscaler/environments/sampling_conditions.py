@@ -3,7 +3,10 @@
     order = db.get("orders", order_id=order_id)
     require(order["status"] == "pending", …)          ->  Condition("orders", "status", ("pending",), wanted=True)
 
-Conditions on anything but a cell and constants (amounts, counts, two rows) are not read.
+    require(email is not None or phone is not None, …)  ->  ArgumentCondition("one of", ("email", "phone"))
+    require(notify is None or email is not None, …)     ->  ArgumentCondition("with", ("email", "notify"))
+
+Conditions on anything but a cell and constants, or on which arguments are given, are not read (amounts, two rows).
 """
 
 from __future__ import annotations
@@ -63,6 +66,9 @@ def _condition(test: ast.expr, tables: dict[str, str]) -> Condition | None:
     if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
         cell = _cell(test.operand)
         return None if cell is None else Condition(tables.get(cell[0], ""), cell[1], (True,), wanted=False)
+    if isinstance(test, ast.Subscript):
+        cell = _cell(test)
+        return None if cell is None else Condition(tables.get(cell[0], ""), cell[1], (True,), wanted=True)
     if isinstance(test, ast.BoolOp):
         cell = _cell(test.values[-1])
         return None if cell is None else Condition(tables.get(cell[0], ""), cell[1], (True, None), wanted=True)
@@ -82,3 +88,65 @@ def _constants(node: ast.expr) -> tuple[Any, ...] | None:
     if isinstance(node, ast.List | ast.Tuple) and all(isinstance(e, ast.Constant) for e in node.elts):
         return tuple(e.value for e in node.elts if isinstance(e, ast.Constant))
     return None
+
+
+class ArgumentCondition(NamedTuple):
+    """Arguments that go together. `one of`: one is given at least. `not both`. `with`: the first, where the second is.
+
+    value: for `with`, the second's value that asks for the first; None for any. Names are those of the function.
+    """
+
+    kind: str
+    names: tuple[str, ...]
+    value: Any = None
+
+    def holds(self, given: dict[str, Any]) -> bool:
+        """Whether the given arguments meet it."""
+        present = [given.get(n) is not None for n in self.names]
+        if self.kind == "one of":
+            return any(present)
+        if self.kind == "not both":
+            return not all(present)
+        asked = present[1] if self.value is None else given.get(self.names[1]) == self.value
+        return present[0] or not asked
+
+
+@lru_cache(maxsize=4096)
+def argument_conditions(code: str) -> tuple[ArgumentCondition, ...]:
+    """The conditions of a tool's source on which of its arguments are given, in its order."""
+    found = []
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "require":
+            asked = _argument_condition(node.args[0])
+            if asked is not None:
+                found.append(asked)
+    return tuple(found)
+
+
+def _argument_condition(test: ast.expr) -> ArgumentCondition | None:
+    if not isinstance(test, ast.BoolOp) or not isinstance(test.op, ast.Or):
+        return None
+    sides = [_presence(value) for value in test.values]
+    names = tuple(side[0] for side in sides if side is not None)
+    if len(names) < len(sides):
+        return None
+    signs = [side[1] for side in sides if side is not None]
+    if all(sign == "given" for sign in signs):
+        return ArgumentCondition("one of", names)
+    if all(sign == "absent" for sign in signs) and len(names) == 2:
+        return ArgumentCondition("not both", names)
+    if len(names) == 2 and signs[1] == "given":
+        value = None if signs[0] == "absent" else sides[0][2] if sides[0] else None
+        return ArgumentCondition("with", names[::-1], value)
+    return None
+
+
+def _presence(test: ast.expr) -> tuple[str, str, Any] | None:
+    """(argument, given | absent | differs, value) for `x is not None`, `x is None`, `x != "value"`; else None."""
+    if not isinstance(test, ast.Compare) or not isinstance(test.left, ast.Name):
+        return None
+    other = test.comparators[0]
+    if not isinstance(other, ast.Constant):
+        return None
+    sign = {ast.IsNot: "given", ast.Is: "absent", ast.NotEq: "differs"}.get(type(test.ops[0]), "")
+    return (test.left.id, sign, other.value) if sign else None

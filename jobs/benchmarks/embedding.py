@@ -17,7 +17,7 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from benchmarks.measure import Timed, alone, joined, markdown, timed
+from benchmarks.measure import Timed, alone, joined, markdown, prepare_ray, timed
 from rayscaler.graph.nouns import phrase
 from rayscaler.recipes import EmbedRecipe
 from rayscaler.resources import Resources
@@ -39,19 +39,21 @@ def main(
 ) -> None:
     """Phrases per second, with the same model on the same cores."""
     logging.disable(logging.WARNING)
-    os.environ.setdefault("RAY_ADDRESS", "local")
-    texts = sample_phrases(256 if quick else phrases, seed)
-    folder = Path(tempfile.mkdtemp(prefix="bench-"))
+    prepare_ray()
+    with connected(Resources()):
+        typer.echo(table(256 if quick else phrases, 1 if quick else repeats, seed))
+
+
+def table(phrases: int, repeats: int, seed: int) -> str:
+    """Each method on the same phrases, in turns. Ray must be started."""
+    texts, folder = sample_phrases(phrases, seed), Path(tempfile.mkdtemp(prefix="bench-"))
     try:
-        with connected(Resources()):
-            found = [_round(texts, folder / str(number)) for number in range(1 if quick else repeats)]
+        found = [_round(texts, folder / str(number)) for number in range(repeats)]
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    rows = []
-    for name in found[0]:
-        time = joined([each[name] for each in found])
-        rows.append([f"{len(texts):,}", name, *time.cells(), f"{len(texts) / time.median_s:,.0f}"])
-    typer.echo(markdown(HEAD, rows))
+    times = {name: joined([each[name] for each in found]) for name in found[0]}
+    rows = [[f"{len(texts):,}", name, *t.cells(), f"{len(texts) / t.median_s:,.0f}"] for name, t in times.items()]
+    return markdown(HEAD, rows)
 
 
 def _round(texts: list[str], folder: Path) -> dict[str, Timed]:

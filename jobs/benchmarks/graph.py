@@ -1,4 +1,5 @@
-"""`bench.py graph`: all pairs above a threshold, against FAISS and plain NumPy; then `connect` as the pipeline runs it.
+"""`bench.py graph`: all pairs above a threshold, against FAISS and plain NumPy; `connect` as the pipeline runs it; then
+the embedding beside plain sentence-transformers, and `partition` of 60,000 tools by both engines.
 
 Everyone gets the same seeded vectors, the same cores and the same threshold, in turns; times end when the edges are in
 Parquet. Ray is started before the clock; a pass's workers start inside it.
@@ -10,6 +11,7 @@ import logging
 import os
 import shutil
 import tempfile
+import time
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
@@ -18,7 +20,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import typer
 
-from benchmarks.measure import Timed, alone, joined, markdown, sgemm_rate, timed
+from benchmarks import embedding, partition
+from benchmarks.measure import Timed, alone, joined, markdown, prepare_ray, sgemm_rate, timed
 from rayscaler.graph.edges_exact import exact_similarity
 from rayscaler.recipes import ConnectRecipe
 from rayscaler.resources import Resources
@@ -30,6 +33,7 @@ from rayscaler.stages import connect
 from rayscaler.tables import CANDIDATES, DIMENSION, EDGES, EMBEDDINGS
 
 SIZES, QUICK_SIZES = (10_000, 31_500, 100_000), (3_000, 10_000)
+PARTITIONED = 60_000
 DEGREE = 30
 MEMBERS = 60
 """Vectors per cluster, in random order."""
@@ -56,29 +60,47 @@ class Case(NamedTuple):
 
 
 def main(
+    *,
     sizes: Annotated[list[int] | None, typer.Option("--size", min=100, help="Tools; may be repeated.")] = None,
     quick: Annotated[bool, typer.Option(help="Small sizes, one repeat.")] = False,
     repeats: Annotated[int, typer.Option(min=1, help="Repeats; two at most above 50,000 tools.")] = 3,
     seed: Annotated[int, typer.Option(help="Of the vectors.")] = 7,
+    run: Annotated[str, typer.Option(help="A finished run: its tool graph is partitioned too.")] = "",
     faiss: Annotated[bool, typer.Option(help="Measure FAISS too (pip install rayscaler[bench]).")] = True,
 ) -> None:
-    """Exact cosine edges: pairs per second, share of the sgemm rate, memory, growth; FAISS and NumPy beside it."""
+    """Exact cosine edges beside FAISS and NumPy, partition by both engines, embedding: rates, memory, growth."""
     logging.disable(logging.WARNING)
-    os.environ.setdefault("RAY_ADDRESS", "local")
-    cores = os.cpu_count() or 1
+    prepare_ray()
+    began, cores = time.perf_counter(), os.cpu_count() or 1
     methods = [m for m in METHODS if faiss or m != "faiss"]
     folder = Path(tempfile.mkdtemp(prefix="bench-"))
     try:
         with connected(Resources()):
-            typer.echo(f"{cores} cores; seed {seed}\n")
+            typer.echo(f"{cores} cores, {_processor()}; seed {seed}\n")
             rate = 0.0
             for n in sizes or (QUICK_SIZES if quick else SIZES):
                 case = make_case(n, seed, folder / str(n))
                 rate = max(rate, sgemm_rate(cores, dimension=DIMENSION))   # the machine at its least busy
                 typer.echo(f"sgemm, {cores} threads: {rate / 1e9:.0f} GFLOP/s")
                 _measure(case, methods, 1 if quick else min(repeats, 2 if n > 50_000 else repeats), rate)
+                shutil.rmtree(case.folder)
+            typer.echo(embedding.table(256 if quick else 4000, 1 if quick else min(repeats, 2), seed) + "\n")
+        n = QUICK_SIZES[0] if quick else PARTITIONED
+        graphs = {f"planted, {n:,}": partition.planted(n, seed)}
+        if run:
+            real = partition.of_run(run, n, seed)
+            graphs[f"of the run, {real.n:,}"] = real
+        typer.echo(partition.table(graphs, 1 if quick else min(repeats, 2), folder) + "\n")
+        typer.echo(f"{(time.perf_counter() - began) / 60:.0f} minutes in all")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _processor() -> str:
+    """The processor's own name for itself, where the system tells."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").is_file() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else "unknown processor"
 
 
 def make_case(n: int, seed: int, folder: Path) -> Case:

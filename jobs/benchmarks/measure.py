@@ -37,6 +37,15 @@ class Timed(NamedTuple):
         return [f"{self.median_s:.2f}", every, f"{self.rss_mb:,.0f}", " ".join(f"{load:.1f}" for load in self.loads)]
 
 
+def prepare_ray() -> None:
+    """Before Ray starts: a cluster of its own, and workers of the same priority as what they are measured against.
+
+    Ray runs workers at nice 15 by default: beside other work they would be measured at a fraction of the machine.
+    """
+    os.environ.setdefault("RAY_ADDRESS", "local")
+    os.environ.setdefault("RAY_worker_niceness", "0")
+
+
 def joined(parts: Sequence[Timed]) -> Timed:
     """Repeats that were taken one by one, between those of others."""
     return Timed(

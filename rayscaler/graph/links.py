@@ -20,6 +20,7 @@ What is not covered: values that are computed from others, links across domains.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -84,10 +85,20 @@ class Producer(NamedTuple):
     tool: ToolSpec
     about: str
     changes: bool
+    ends: bool
+    silent: bool
     takes: frozenset[tuple[str, str]]
     """What the tool must be given itself: entity and attribute, or nothing and the words of a value without entity."""
     value: Value
     basis: Basis = Basis.DECLARED
+
+
+class Taker(NamedTuple):
+    """A parameter of a tool, and what the tool is about."""
+
+    tool: ToolSpec
+    about: str
+    wanted: Value
 
 
 Source = tuple[float, str, Producer]
@@ -126,8 +137,9 @@ def links_of(
     producers = _index(tools)
     rows: list[dict[str, Any]] = []
     for tool in sorted(tools, key=lambda t: t.tool_id):
+        about = head_entity(tool)
         for wanted in inputs_of(tool):
-            for score, rule, producer in _sources(tool, wanted, producers, recipe):
+            for score, rule, producer in _sources(Taker(tool, about, wanted), producers, recipe):
                 candidate = Candidate(producer.tool, producer.value.place, tool, wanted.place, score, rule)
                 score = verdict(candidate)  # noqa: PLW2901 (the judge's word replaces the rule's)
                 rows += [_row(domain_id, candidate, score)] if score >= recipe.min_score else []
@@ -142,12 +154,13 @@ def _index(tools: list[ToolSpec]) -> dict[str, list[Producer]]:
         if effect(tool) is Effect.DELETES:
             continue
         about, changes = head_entity(tool), effect(tool) is Effect.CHANGES
+        ends = bool(set(words(tool.name)[:1]) & lexicon().ending_verbs)
         takes = frozenset((v.entity, v.attribute) if v.attribute else ("", v.text) for v in inputs_of(tool))
         gives = [(Basis.DECLARED, value) for value in declared_by(tool)] + expected.get(tool.tool_id, [])
         for basis, value in gives:
             if value.type in LINKED_TYPES and value.text:
-                last = value.attribute or value.text.split()[-1]
-                index.setdefault(last, []).append(Producer(tool, about, changes, takes, value, basis))
+                producer = Producer(tool, about, changes, ends, is_silent(tool), takes, value, basis)
+                index.setdefault(_last_word(value), []).append(producer)
     return index
 
 
@@ -157,28 +170,31 @@ def declared_by(tool: ToolSpec) -> list[Value]:
     return outputs_of(tool.model_copy(update={"response": None}) if bare else tool)
 
 
-def _sources(
-    tool: ToolSpec, wanted: Value, producers: dict[str, list[Producer]], recipe: LinkRecipe
-) -> list[Source]:
+def _last_word(value: Value) -> str:
+    if value.attribute == WHOLE:
+        return f"{WHOLE} {value.entity.split()[-1]}"
+    return value.attribute or value.text.split()[-1]
+
+
+def _sources(taker: Taker, producers: dict[str, list[Producer]], recipe: LinkRecipe) -> list[Source]:
     """The best producers for one parameter: one value per tool, at most `max_sources` tools."""
-    last = wanted.attribute or wanted.text.split()[-1]
-    found = _best(tool, wanted, _scored(tool, wanted, producers.get(last, ())), recipe)
-    keys = lexicon().interchangeable_keys
-    if not found and wanted.attribute in keys:
-        others = [p for key in sorted(keys - {wanted.attribute}) for p in producers.get(key, ())]
-        found = _best(tool, wanted, _scored(tool, wanted, others), recipe)
+    attribute, keys = taker.wanted.attribute, lexicon().interchangeable_keys
+    found = _best(taker, producers.get(_last_word(taker.wanted), ()), recipe)
+    if not found and attribute in keys:
+        others = [p for key in sorted(keys - {attribute}) for p in producers.get(key, ())]
+        found = _best(taker, others, recipe)
     return found
 
 
-def _best(tool: ToolSpec, wanted: Value, scored: Iterable[Source], recipe: LinkRecipe) -> list[Source]:
+def _best(taker: Taker, producers: Iterable[Producer], recipe: LinkRecipe) -> list[Source]:
     best: dict[str, Source] = {}
-    for found in scored:
+    for found in _scored(taker, producers):
         tool_id = found[2].tool.tool_id
         if found[0] >= recipe.min_score and (tool_id not in best or _rank(found) < _rank(best[tool_id])):
             best[tool_id] = found
     ranked = sorted(best.values(), key=_rank)
-    if any(_distance(p.tool, tool, wanted) == 0 for _, _, p in ranked):
-        ranked = [s for s in ranked if _distance(s[2].tool, tool, wanted) <= WORLDLY_COST]
+    if any(_distance(p, taker) == 0 for _, _, p in ranked):
+        ranked = [s for s in ranked if _distance(s[2], taker) <= WORLDLY_COST]
     return ranked[: recipe.max_sources]
 
 
@@ -187,14 +203,15 @@ def _rank(found: Source) -> tuple[float, str, int, str]:
     return -score, producer.tool.tool_id, producer.value.depth, producer.value.place
 
 
-def _scored(tool: ToolSpec, wanted: Value, producers: Iterable[Producer]) -> Iterator[Source]:
+def _scored(taker: Taker, producers: Iterable[Producer]) -> Iterator[Source]:
+    wanted = taker.wanted
     for producer in producers:
-        if producer.tool.tool_id == tool.tool_id or not _types_agree(producer.value.type, wanted.type):
+        if producer.tool.tool_id == taker.tool.tool_id or not _types_agree(producer.value.type, wanted.type):
             continue
         rule = _rule(wanted, producer)
         if rule:
-            cost = DEPTH_COST * max(0, producer.value.depth - 1) + _change_cost(rule, producer, tool, wanted)
-            cost += _distance(producer.tool, tool, wanted)
+            cost = DEPTH_COST * max(0, producer.value.depth - 1) + _change_cost(rule, producer, taker)
+            cost += _distance(producer, taker)
             if "." in wanted.place:
                 cost += INNER_COST + MIRROR_COST * (rule != "same_entity")
             cost += CONTENT_COST * (rule == "same_name" and _is_weak(wanted, producer))
@@ -204,42 +221,44 @@ def _scored(tool: ToolSpec, wanted: Value, producers: Iterable[Producer]) -> Ite
 
 def _is_weak(wanted: Value, producer: Producer) -> bool:
     """Whether an equal name says little: of a number, of something that everything has, of what was given anyway."""
-    given = is_silent(producer.tool) and ("", wanted.text) in producer.takes
+    given = producer.silent and ("", wanted.text) in producer.takes
     return wanted.type in NUMBERS or wanted.text in lexicon().generic_values or given
 
 
-def _change_cost(rule: str, producer: Producer, tool: ToolSpec, wanted: Value) -> float:
+def _change_cost(rule: str, producer: Producer, taker: Taker) -> float:
     """What a link loses because of what its ends do to the row."""
     cost = 0.0
     if producer.changes:
-        unsure = UNSURE_CHANGE_COST if is_silent(producer.tool) else CHANGE_COST
+        unsure = UNSURE_CHANGE_COST if producer.silent else CHANGE_COST
         cost = ECHO_CHANGE_COST if rule == "echo" else unsure
-    over = rule == "echo" and bool(set(words(producer.tool.name)[:1]) & lexicon().ending_verbs)
-    return cost + OVER_COST * (over or _in_other_state(producer.tool, tool, without_part(wanted.entity)))
+    entity = without_part(taker.wanted.entity)
+    over = (rule == "echo" and producer.ends) or _in_other_state(producer.about, taker.about, entity)
+    return cost + OVER_COST * over
 
 
-def _in_other_state(a: ToolSpec, b: ToolSpec, entity: str) -> bool:
-    """Whether both tools name the state of the same thing, not the same state, and the entity is that thing or in it:
+def _in_other_state(a: str, b: str, entity: str) -> bool:
+    """Whether two nouns name the state of the same thing, not the same state, and the entity is that thing or in it:
     the items of «pending order item» are not those of «delivered order item».
     """
-    if not entity or f" {entity} " not in f" {head_entity(a)} {head_entity(b)} ":
+    if not entity or f" {entity} " not in f" {a} {b} ":
         return False
-    states_a, states_b = _states(a), _states(b)
-    return any(states_b.get(noun, state) != state for noun, state in states_a.items())
+    states_b = _states(b)
+    return any(states_b.get(noun, state) != state for noun, state in _states(a).items())
 
 
-def _states(tool: ToolSpec) -> dict[str, str]:
-    """Noun -> the state that stands before it in what the tool is about."""
-    found = head_entity(tool).split()
+@lru_cache(maxsize=2**12)
+def _states(about: str) -> dict[str, str]:
+    """Noun -> the state that stands before it in a noun phrase."""
     known = lexicon().state_words
-    return {noun: word for word, noun in pairwise(found) if word in known or word.endswith(("ed", "ing"))}
+    return {noun: word for word, noun in pairwise(about.split()) if word in known or word.endswith(("ed", "ing"))}
 
 
-def _distance(src: ToolSpec, dst: ToolSpec, wanted: Value) -> float:
+def _distance(producer: Producer, taker: Taker) -> float:
     """What a link loses because its ends are of two APIs; 0 inside one."""
+    src, dst, attribute = producer.tool, taker.tool, taker.wanted.attribute
     if (src.vendor, src.api) == (dst.vendor, dst.api):
         return 0.0
-    if not wanted.attribute or wanted.attribute in lexicon().worldly_keys:
+    if not attribute or attribute in lexicon().worldly_keys:
         return WORLDLY_COST
     return OTHER_API_COST if src.vendor == dst.vendor else OTHER_VENDOR_COST
 

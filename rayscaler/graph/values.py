@@ -135,7 +135,7 @@ def _walk(schema: Any, place: str, entity: str, depth: int) -> Iterator[Value]:
         return
     items = schema.get("items")
     if isinstance(items, dict):
-        if properties_of(items):
+        if entity and properties_of(items):
             yield Value(f"{place}[]", entity, WHOLE, entity, "array", depth)
         yield from _walk(items, f"{place}[]", entity, depth)
         return

@@ -76,6 +76,14 @@ def test_links_from_what_is_expected_say_so_and_a_change_is_trusted_less():
     assert links["get_account", "change_account_pin", "account_id"] == ("echo", 0.6)
 
 
+def test_a_list_that_other_tools_take_is_expected_too():
+    seats = {"type": "array", "items": {"type": "object", "properties": {"row": TEXT}}}
+    tools = [silent("get_trip", trip_id=TEXT), silent("change_trip_seats", trip_id=TEXT, seats=seats),
+             silent("quote_price", seats=seats)]
+    links = {(r["src"], r["dst"], r["parameter"]): r["rule"] for r in links_of("d", tools, LinkRecipe())}
+    assert links["get_trip", "quote_price", "seats"] == "shared"
+
+
 def test_the_order_of_the_tools_does_not_matter():
     tools = [silent("get_account", account_id=TEXT), silent("freeze_account_card", account_id=TEXT, card_id=TEXT),
              silent("get_card", about="A card and its account id.", card_id=TEXT)]

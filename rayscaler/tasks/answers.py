@@ -104,6 +104,8 @@ def _shown_before(draft: Draft, index: int, entity: Entity, field: str, target: 
 def _worth_asking(entity: Entity, column: Column) -> bool:
     if machine_made(column):
         return False
+    if len(column.enum) == 1:  # the account, the project: the same everywhere in this world
+        return False
     own = any(c.name == column.name for c in entity.columns)
     if own and (not knowable(entity, column) or (column.generated and column.semantic is not Semantic.DATETIME)):
         return False

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rayscaler.changes import same_changes
+from rayscaler.changes import Changes, same_changes
 from rayscaler.environment import CompiledTool, Operator, Part, Semantic
 from rayscaler.reasons import Reason
 from rayscaler.task import ArgumentSource
@@ -18,7 +18,7 @@ from rayscaler.tasks.finding import currency_of
 from rayscaler.tasks.lookup import MAX_DEPTH, look_up, run, source_of
 
 MAX_GOALS = 5
-"""Wishes in one request; more reads like a work order."""
+"""Wishes in one request; more reads like a work order. Of a longer gold run than usual, three for four calls."""
 
 TRIALS = 6
 """Choices of rows and values tried per step."""
@@ -28,7 +28,7 @@ def bind_walk(draft: Draft, walk: list[str], *, enough: int) -> list[Failed]:
     """Bind and run the tools of `walk` in order until there are `enough` calls; the failures of those left out."""
     failures = []
     for name in walk:
-        if len(draft.calls) >= enough or sum(c.goal for c in draft.calls) >= MAX_GOALS:
+        if len(draft.calls) >= enough or sum(c.goal for c in draft.calls) >= max(MAX_GOALS, 3 * draft.max_calls // 4):
             break
         mark = draft.mark()
         try:
@@ -42,13 +42,7 @@ def bind_walk(draft: Draft, walk: list[str], *, enough: int) -> list[Failed]:
 def bind_step(draft: Draft, tool: CompiledTool) -> None:
     """Bind and run one tool, and the reads that it needs. Raises Failed; only reads have run then."""
     if tool.operator in (Operator.LIST, Operator.SEARCH):
-        gone = [r.key for r in draft.spent() if r.entity == tool.entity] + draft.used(tool.entity)
-        row = pick(draft, draft.spec.entity(tool.entity), {}, but=gone)
-        if row is None:
-            raise Failed(Reason.UNBOUND_ARGUMENT, f"{tool.name}: no row of {tool.entity} to look for")
-        name = draft.name(draft.spec.entity(tool.entity), row)
-        look_up(draft, tool, name, MAX_DEPTH, goal=True)
-        draft.targets[tool.entity] = name.key
+        _bind_search(draft, tool)
         return
     failure = Failed(Reason.UNBOUND_ARGUMENT, f"{tool.name}: no choice of rows")
     refused: list[Any] = []
@@ -69,6 +63,39 @@ def bind_step(draft: Draft, tool: CompiledTool) -> None:
     raise failure
 
 
+def _bind_search(draft: Draft, tool: CompiledTool) -> None:
+    """Look for a row whose neighbours the answer holds too; for another one where it does not hold the first."""
+    entity = draft.spec.entity(tool.entity)
+    gone = [r.key for r in draft.spent() if r.entity == tool.entity] + draft.used(tool.entity)
+    failure = Failed(Reason.UNBOUND_ARGUMENT, f"{tool.name}: no row of {tool.entity} to look for")
+    for _ in range(TRIALS):
+        row = pick(draft, entity, {}, but=gone)
+        if row is None:
+            break
+        name, mark = draft.name(entity, row), draft.mark()
+        try:
+            look_up(draft, tool, name, MAX_DEPTH, goal=True)
+            draft.targets[tool.entity] = name.key
+            return
+        except Failed as error:
+            draft.back(mark)
+            failure = error
+            gone.append(name.key)
+            if error.reason is not Reason.AMBIGUOUS:
+                break
+    raise failure
+
+
+def _overridden(draft: Draft, changes: Changes) -> bool:
+    """Whether these changes leave nothing of what an earlier call of the task did to the same row."""
+    before = [c for call in draft.calls for c in call.changes]
+    return any(
+        (c.op == "delete" or set(earlier.after or {}) <= set(c.after or {}))
+        for c in changes if c.op != "insert"
+        for earlier in before if (earlier.table, earlier.key) == (c.table, c.key)
+    )
+
+
 def _preview(choice: Choice) -> None:
     """Try the call and undo it, before any read is added for it."""
     draft, tool = choice.draft, choice.tool
@@ -80,6 +107,8 @@ def _preview(choice: Choice) -> None:
         raise Failed(Reason.GOLD_FAILED, f"{tool.name}: {result.error.kind.value}: {result.error.message}")
     if tool.operator.writes and same_changes((), result.changes, draft.spec.identity):
         raise Failed(Reason.UNNECESSARY_WRITE, f"{tool.name}: changes nothing on these arguments")
+    if _overridden(draft, result.changes):
+        raise Failed(Reason.UNNECESSARY_WRITE, f"{tool.name}: undoes what the task has just done")
 
 
 def _commit(choice: Choice) -> None:

@@ -75,6 +75,8 @@ def choose(draft: Draft, tool: CompiledTool, trial: int, *, refused: Sequence[An
     _choose_optional(choice)
     if tool.operator is Operator.CREATE and not choice.values and not choice.rows:
         raise Failed(Reason.UNBOUND_ARGUMENT, f"{tool.name}: nothing that a person would say about a new one")
+    if tool.operator is Operator.UPDATE and not choice.values and len(choice.rows) < 2:
+        raise Failed(Reason.UNBOUND_ARGUMENT, f"{tool.name}: nothing that a person would say is to change")
     return choice
 
 

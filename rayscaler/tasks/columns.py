@@ -30,7 +30,18 @@ def column_of(spec: EnvironmentSpec, tool: CompiledTool, binding: Binding) -> Co
         found = next((c for c in entity.columns if c.name == binding.column), None)
         if found is not None:
             return found
-    return column_from_schema(binding.parameter, schema)
+    return spoken_column(binding.parameter, schema)
+
+
+def spoken_column(name: str, schema: dict[str, Any]) -> Column:
+    """`column_from_schema` for an argument that no column holds: a sentence only where the name asks for prose."""
+    column = column_from_schema(name, schema)
+    if column.semantic is not Semantic.TEXT or machine_made(column):
+        return column
+    last = words(name)[-1] if words(name) else ""
+    lexicon = load("lexicon")
+    kind = Semantic.TEXT if last in lexicon["prose_words"] else Semantic(lexicon["kinds"].get(last, "word"))
+    return column.model_copy(update={"semantic": kind})
 
 
 def column_from_schema(name: str, schema: dict[str, Any]) -> Column:
@@ -94,7 +105,7 @@ def named_entity(spec: EnvironmentSpec, binding: Binding) -> str | None:
 
 def is_person(entity: Entity) -> bool:
     """Whether a row of it can be the user in person: a customer, a guest, a patient."""
-    return bool(set(words(entity.singular)) & set(load("lexicon")["self_nouns"]))
+    return words(entity.singular)[-1:] != [] and words(entity.singular)[-1] in load("lexicon")["self_nouns"]
 
 
 def machine_made(column: Column) -> bool:
@@ -102,7 +113,7 @@ def machine_made(column: Column) -> bool:
     found = words(column.name)
     while len(found) > 1 and found[-1].isdigit():
         found = found[:-1]
-    return bool(found) and found[-1] in load("lexicon")["machine_words"]
+    return bool(found) and bool({found[-1], found[-1].removesuffix("s")} & set(load("lexicon")["machine_words"]))
 
 
 def knowable(entity: Entity, column: Column) -> bool:
@@ -150,6 +161,8 @@ def pointable(entity: Entity, column: Column) -> bool:
         return False
     if column.name in (entity.label, entity.key):
         return True
+    if words(column.name)[-1:] and words(column.name)[-1] in load("lexicon")["no_nouns"]:
+        return False
     if column.enum:
         return len(words(column.name)) <= 2
     found, lexicon = words(column.name), load("lexicon")

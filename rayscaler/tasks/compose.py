@@ -140,7 +140,7 @@ def _walk_and_bind(draft: Draft, recipe: ComposeRecipe, start: str, write: bool)
     failures: list[Failed] = []
     walked: list[str] = []
     goal: str | None = start
-    for _ in range(WALKS):
+    for _ in range(max(WALKS, recipe.max_calls)):
         if goal is None or len(draft.calls) >= enough:
             break
         walk = sample_walk(graph, start=goal, steps=recipe.max_calls, write=write, rng=random, after=walked)
@@ -150,7 +150,7 @@ def _walk_and_bind(draft: Draft, recipe: ComposeRecipe, start: str, write: bool)
         walked += walk
         goal = next_start(graph, walked, write=write, rng=random)
     draft.only_new = True
-    for _ in range(AGAIN):
+    for _ in range(max(AGAIN, recipe.max_calls)):
         # The same once more for another row: somebody who compares two, or has two to change.
         before = len(draft.calls)
         again = [c.tool for c in draft.calls if c.goal and draft.spec.tool(c.tool).operator is not Operator.LOOKUP]

@@ -85,8 +85,8 @@ def _siblings(value: Any, path: Path, entity: Entity) -> tuple[Row, ...]:
     return tuple(r for i, r in enumerate(around) if i != path[-1] and isinstance(r, dict) and entity.key in r)
 
 
-def point_at(draft: Draft, name: RowName, place: Place) -> None:
-    """Make sure that the user can tell which row is meant where the agent finds it.
+def point_at(draft: Draft, name: RowName, place: Place, *, without: str = "") -> None:
+    """Make sure that the user can tell which row is meant where the agent finds it; not by the column `without`.
 
     Raises Failed(AMBIGUOUS) if nothing that a person would say sets the row apart from its neighbours.
     """
@@ -107,7 +107,7 @@ def point_at(draft: Draft, name: RowName, place: Place) -> None:
     for step in place.path[:-1]:
         shown = shown[step]
     assert row is not None
-    columns = telling(entity, shown, place.siblings, near=draft.chance(draft.near))
+    columns = telling(entity, shown, place.siblings, near=draft.chance(draft.near), without=without)
     if columns is None:
         raise Failed(Reason.AMBIGUOUS, f"{call.tool}: nothing sets {entity.singular} apart among its neighbours")
     currency = currency_of(entity, row)
@@ -128,7 +128,7 @@ def _check_label(draft: Draft, name: RowName, place: Place) -> None:
 
 
 def telling(
-    entity: Entity, shown: Row, siblings: tuple[Row, ...], *, near: bool = False
+    entity: Entity, shown: Row, siblings: tuple[Row, ...], *, near: bool = False, without: str = ""
 ) -> list[Column] | None:
     """The fewest columns whose values a person would say and that no sibling shares; None if there are none.
 
@@ -137,14 +137,14 @@ def telling(
     enough alone: other rows then come near this one.
     """
     columns = [c for c in entity.columns if c.name in shown and pointable(entity, c) and _sayable(shown[c.name])]
-    columns.sort(key=lambda c: _rank(entity, c))
+    columns = sorted((c for c in columns if c.name != without), key=lambda c: _rank(entity, c))
     ways = [chosen for size in (1, 2, 3) for chosen in combinations(columns, size)]
     ways.sort(key=lambda chosen: len(chosen) > 2 or chosen[0].name != entity.label)
     shared = [c for c in columns if any(same_value(c, other.get(c.name), shown[c.name]) for other in siblings)]
     for chosen in [*(combinations(shared, 2) if near else ()), *ways]:
         if not any(all(same_value(c, other.get(c.name), shown[c.name]) for c in chosen) for other in siblings):
             return list(chosen)
-    return None if siblings else []
+    return None if siblings or without else []
 
 
 def currency_of(entity: Entity, row: Row) -> str:

@@ -15,7 +15,7 @@ from rayscaler.task import Fact, Intent
 from rayscaler.tasks.columns import is_person, machine_made
 from rayscaler.tasks.draft import Draft, Failed, Known, RowName
 from rayscaler.tasks.lexicon import load
-from rayscaler.tasks.phrases import Speech, goal
+from rayscaler.tasks.phrases import Speech, detail, goal, joined
 from rayscaler.tasks.wording import nouns
 
 UNSAID = 0.2
@@ -30,7 +30,8 @@ def write_intent(draft: Draft) -> Intent:
     """The intent of a bound and pruned draft. Raises Failed(AMBIGUOUS) if its check fails."""
     used = _used(draft)
     me = _self(draft)
-    speech = Speech(draft, me=me, hidden=_hidden(draft, used, me))
+    scope = _scope(draft, used)
+    speech = Speech(draft, me=me, hidden=_hidden(draft, used, me) - set(scope), scope=frozenset(scope))
     goals = _goals(speech)
     style_name = speech.pick(sorted(load("grammar")["styles"]))
     style = load("grammar")["styles"][style_name]
@@ -54,6 +55,7 @@ def _used(draft: Draft) -> list[Known]:
 def spoken_of(draft: Draft) -> list[RowName]:
     """The rows that the user points at: those that calls name or questions are about, and what those are in."""
     rows = [r for c in draft.calls for r in c.rows.values()]
+    rows += [c.target for c in draft.calls if c.target is not None and draft.spec.tool(c.tool).operator.writes]
     rows += [q.target for q in draft.questions if q.target is not None]
     seen: list[RowName] = []
     while rows:
@@ -63,6 +65,15 @@ def spoken_of(draft: Draft) -> list[RowName]:
             seen.append(row)
             rows += mention.parents
     return seen
+
+
+def _scope(draft: Draft, used: list[Known]) -> list[str]:
+    """Facts that are about no wish in particular: what several calls need, or one that only looks something up."""
+    pointing = {f for row in spoken_of(draft) for f in draft.mentions[row].facts}
+    calls = [{s.fact for s in c.sources.values() if s.kind == "fact"} for c in draft.calls]
+    detailed = {f for c in draft.calls for f in c.details.values()}
+    shared = {k.name for k in used if k.row is None and sum(k.name in facts for facts in calls) > 1}
+    return [k.name for k in used if k.name not in pointing and (k.name in shared or k.name not in detailed)]
 
 
 def _self(draft: Draft) -> RowName | None:
@@ -103,17 +114,18 @@ def _goals(speech: Speech) -> list[str]:
 
 
 def _opening(speech: Speech, style: dict[str, list[str]], goals: list[str], me: RowName | None) -> str:
-    sentences = []
+    sentences, draft = [], speech.draft
     for i, text in enumerate(goals):
         place = "first" if i == 0 else "last" if i == len(goals) - 1 else "next"
         sentences.append(speech.pick(style[place]).format(goal=text, Goal=text[:1].upper() + text[1:]))
     if me is not None:
         sentences.insert(0, _myself(speech, me))
+    if speech.scope:
+        needed = [detail(draft.facts[f]) for f in draft.facts if f in speech.scope]
+        sentences.append(speech.pick(load("grammar")["scope"]).format(what=joined(needed)))
     sentences.insert(0, speech.pick(style["greet"]))
     if speech.unsaid:
-        asked = speech.unsaid
-        joined = asked[0] if len(asked) == 1 else f"{', '.join(asked[:-1])} and {asked[-1]}"
-        sentences.append(speech.pick(load("grammar")["unsaid"]).format(words=joined))
+        sentences.append(speech.pick(load("grammar")["unsaid"]).format(words=joined(speech.unsaid)))
     sentences.append(speech.pick(style["close"]))
     return " ".join(s for s in sentences if s)
 

@@ -9,7 +9,6 @@ from rayscaler.environment import Binding, CompiledTool, Entity, Operator, Part,
 from rayscaler.reasons import Reason
 from rayscaler.task import ArgumentSource
 from rayscaler.tasks.columns import (
-    column_from_schema,
     column_of,
     from_outside,
     is_person,
@@ -18,6 +17,7 @@ from rayscaler.tasks.columns import (
     machine_made,
     named_entity,
     pointable,
+    spoken_column,
 )
 from rayscaler.tasks.draft import Draft, DraftCall, Failed, Mention, Row, RowName, know
 from rayscaler.tasks.finding import Place, currency_of, locate, objects, point_at
@@ -27,6 +27,9 @@ from rayscaler.toolspec import words
 
 MAX_DEPTH = 3
 """How many reads may stand before the one that finds a row."""
+
+UNNAMED = 0.4
+"""Chance that a thing which people call by its name is told otherwise (by its date, its status), and looked up."""
 
 MAX_LOST = 3
 """Failed searches for rows of one entity after which an attempt looks for no other row of it."""
@@ -63,12 +66,15 @@ def source_of(draft: Draft, name: RowName, depth: int = MAX_DEPTH) -> ArgumentSo
         return _by_key(draft, name)
     place = locate(draft, name)
     named = known_key(entity)
-    if place is None and named and (not key.generated or entity.label in (None, key.name)):
+    given = not key.generated or entity.label in (None, key.name)
+    if place is None and named and given and not (name.entity in draft.graph.findable and draft.chance(UNNAMED)):
         return _by_key(draft, name)
     mark = draft.mark()
     try:
         place = place or find(draft, name, depth)
-        point_at(draft, name, place)
+        point_at(draft, name, place, without=key.name if given else "")
+        if any(draft.facts[f].column.name == key.name for f in draft.mentions[name].facts):
+            return _by_key(draft, name)
         return ArgumentSource(kind="output", call=place.call, path=place.path)
     except Failed:
         if not named and name.entity in draft.graph.findable:
@@ -155,12 +161,18 @@ def run(
 
 
 def fixed(draft: Draft, tool: CompiledTool, binding: Binding) -> tuple[Any, ArgumentSource]:
-    """A required argument without meaning for the database: a constant, else something that the user has to say."""
+    """A required argument without meaning for the database: a constant, else something that the user has to say.
+
+    An account, a project … outside of this environment is the same one in all calls of a task.
+    """
     value = constant(tool, binding)
     if value is not None:
         return value, ArgumentSource(kind="constant")
     schema = tool.parameters.get("properties", {}).get(binding.parameter, {})
-    column, entity = column_from_schema(binding.parameter, schema), draft.spec.entity(tool.entity)
+    column, entity = spoken_column(binding.parameter, schema), draft.spec.entity(tool.entity)
+    for known in draft.facts.values() if from_outside(entity, column) else ():
+        if known.row is None and known.column == column:
+            return known.value, ArgumentSource(kind="fact", fact=known.name)
     if not machine_made(column) or from_outside(entity, column):
         value = new_value(Wanted(column, schema, entity, draft.spec.now), draft.rng)
     if value is None:

@@ -8,7 +8,7 @@ from rayscaler.environment import CompiledTool, Entity, Operator, Semantic
 from rayscaler.reasons import Reason
 from rayscaler.tasks.draft import Draft, DraftCall, Failed, Known, Question, RowName
 from rayscaler.tasks.lexicon import load
-from rayscaler.tasks.wording import noun, nouns, quoted
+from rayscaler.tasks.wording import noun, nouns, quoted, spelt
 from rayscaler.toolspec import words
 
 _BARE = frozenset({Semantic.PERSON, Semantic.FIRST_NAME, Semantic.LAST_NAME, Semantic.USERNAME, Semantic.EMAIL,
@@ -17,11 +17,15 @@ _BARE = frozenset({Semantic.PERSON, Semantic.FIRST_NAME, Semantic.LAST_NAME, Sem
 
 @dataclass
 class Speech:
-    """What has been said so far. `me` is the row that is the user in person; `hidden` facts are told when asked."""
+    """What has been said so far. `me` is the row that is the user in person; `hidden` facts are told when asked.
+
+    scope: facts that are said in a sentence of their own.
+    """
 
     draft: Draft
     me: RowName | None = None
     hidden: frozenset[str] = frozenset()
+    scope: frozenset[str] = frozenset()
     told: list[RowName] = field(default_factory=list)
     unsaid: list[str] = field(default_factory=list)
 
@@ -77,11 +81,12 @@ def _again(speech: Speech, name: RowName, entity: Entity) -> str:
 def _described(speech: Speech, name: RowName, entity: Entity, *, parent: bool = True) -> str:
     mention = speech.draft.mentions[name]
     facts = speech.known(mention.facts)
-    around = "".join(_around(speech, p) for p in mention.parents) if parent else ""
+    around = "".join(_around(speech, p) for p in _above(speech, name)) if parent else ""
     owner = "my" if _mine(speech, name, mention.parents) else "the"
     if any(f.name in speech.hidden for f in facts):
         return f"one of {owner} {nouns(entity)}{around} {speech.pick(load('grammar')['which'])}"
-    plain = [f for f in facts if f.column.semantic is Semantic.STATUS and f.words in ("status", "state")]
+    plain = [f for f in facts if f.column.semantic is Semantic.STATUS and f.words in ("status", "state")
+             and " " not in f.text]
     adjectives = [f.text for f in plain]
     rest = [f for f in facts if f not in plain]
     head = " ".join([owner, *adjectives, noun(entity)])
@@ -105,6 +110,12 @@ def _described(speech: Speech, name: RowName, entity: Entity, *, parent: bool = 
             raise Failed(Reason.AMBIGUOUS, f"{entity.singular}: nothing is said about which one is meant")
         head = f"the only {noun(entity)}"
     return f"{' '.join([head, *special])}{f' with {tail}' if tail else ''}{around}"
+
+
+def _above(speech: Speech, name: RowName) -> list[RowName]:
+    """Where the row is: its parents, but for those that are themselves told by it."""
+    known = speech.draft.mentions
+    return [p for p in known[name].parents if p not in known or known[p].kind != "via" or name not in known[p].parents]
 
 
 def _the_one(facts: list[Known]) -> str:
@@ -141,11 +152,13 @@ def _question(speech: Speech, call: DraftCall, questions: list[Question]) -> str
         mine = what.replace("the ", "my ")
         return speech.pick(grammar["ask_self"]).format(what=mine)
     if target is None and call.rows:
-        whose = _joined([point(speech, r) for r in dict.fromkeys(call.rows.values())])
+        whose = joined([point(speech, r) for r in dict.fromkeys(call.rows.values())])
         return speech.pick(grammar["ask"]).format(what=what, target=whose)
     if target is None:
         details = _with(speech, call)
-        return speech.pick(grammar["ask_lookup"]).format(what=what) + (f" {details}" if details else "")
+        tool = speech.draft.spec.tool(call.tool)
+        own = "" if tool.operator is Operator.LOOKUP else f" of the {noun(speech.draft.spec.entity(tool.entity))}"
+        return speech.pick(grammar["ask_lookup"]).format(what=what + own) + (f" {details}" if details else "")
     return speech.pick(grammar["ask"]).format(what=what, target=point(speech, target))
 
 
@@ -179,7 +192,7 @@ def _place(speech: Speech, row: RowName) -> str:
 
 def _details(speech: Speech, call: DraftCall) -> list[Known]:
     """The facts about new values that are said at once; the others are noted as unsaid."""
-    facts = [speech.draft.facts[f] for f in call.details.values()]
+    facts = [speech.draft.facts[f] for f in call.details.values() if f not in speech.scope]
     own = noun(speech.draft.spec.entity(speech.draft.spec.tool(call.tool).entity))
     unsaid = [f"the {f.words} of the {own}" for f in facts if f.name in speech.hidden]
     speech.unsaid += [u for u in unsaid if u not in speech.unsaid]
@@ -190,20 +203,22 @@ def _with(speech: Speech, call: DraftCall, but: Known | None = None) -> str:
     facts = [f for f in _details(speech, call) if f is not but]
     tails = load("grammar")["tails"]
     dated = [f for f in facts if f.words in tails and f.text[:1].isdigit() and " on " in tails[f.words]]
-    parts = [_detail(f) for f in facts if f not in dated]
-    times = _joined([str(tails[f.words]).format(text=f.text) for f in dated]) if dated else ""
-    return " ".join(([times] if times else []) + ([f"with {_joined(parts)}"] if parts else []))
+    parts = [detail(f) for f in facts if f not in dated]
+    times = joined([str(tails[f.words]).format(text=f.text) for f in dated]) if dated else ""
+    return " ".join(([times] if times else []) + ([f"with {joined(parts)}"] if parts else []))
 
 
-def _detail(fact: Known) -> str:
+def detail(fact: Known) -> str:
+    """A new value with its name: `the due date 3 March 2026`."""
     if "reason" in fact.words.split():
         return f'"{fact.text}" as the reason'
-    if fact.column.semantic is Semantic.BOOLEAN:
-        return f'"{fact.words}" set to {fact.text}'
+    if fact.column.semantic is Semantic.BOOLEAN or fact.words.split()[-1] in load("lexicon")["no_nouns"]:
+        return f'"{fact.words}" set to {quoted(fact.text, fact.column)}'
     return f"the {fact.words} {quoted(fact.text, fact.column)}"
 
 
-def _joined(parts: list[str]) -> str:
+def joined(parts: list[str]) -> str:
+    """`a, b and c`."""
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
 
 
@@ -216,8 +231,7 @@ def _update(speech: Speech, call: DraftCall) -> str:
     else:
         own = noun(speech.draft.spec.entity(speech.draft.spec.tool(call.tool).entity))
         target = point(speech, rows.pop(0)) if rows else f"the {own}"
-    fact_parts = [f'"{f.words}" to {f.text}' if f.column.semantic is Semantic.BOOLEAN else
-                  f"the {f.words} to {quoted(f.text, f.column)}" for f in _details(speech, call)]
+    fact_parts = [_change(f) for f in _details(speech, call)]
     changed = _row_changes(speech, call, rows)
     hidden = [f"the {f.words}" for f in speech.known(tuple(call.details.values())) if f.name in speech.hidden]
     parts = [*fact_parts, *changed]
@@ -225,19 +239,25 @@ def _update(speech: Speech, call: DraftCall) -> str:
     if moves and len(changed) == 1:
         return f"move {target} to {changed[0].split(' to ', 1)[1]}"
     if not parts:
-        return f"change {_joined(hidden)} of {target}" if hidden else f"update {target}"
+        return f"change {joined(hidden)} of {target}" if hidden else f"update {target}"
     if len(parts) == 1 and not hidden:
         what, to = parts[0].split(" to ", 1)
         change = speech.pick(load("grammar")["change"])
         return str(change).format(what=what, target=target, value=to)
-    extra = f", and change {_joined(hidden)} too" if hidden else ""
-    return f"update {target}: set {_joined(parts)}{extra}"
+    extra = f", and change {joined(hidden)} too" if hidden else ""
+    return f"update {target}: set {joined(parts)}{extra}"
+
+
+def _change(fact: Known) -> str:
+    switch = fact.column.semantic is Semantic.BOOLEAN or fact.words.split()[-1] in load("lexicon")["no_nouns"]
+    name = f'"{fact.words}"' if switch else f"the {fact.words}"
+    return f"{name} to {quoted(fact.text, fact.column)}"
 
 
 def _update_self(speech: Speech, call: DraftCall) -> str:
     told = [f"my {f.words} to {f.text}" for f in _details(speech, call)]
     hidden = [f"my {f.words}" for f in speech.known(tuple(call.details.values())) if f.name in speech.hidden]
-    return f"change {_joined([*told, *hidden])}"
+    return f"change {joined([*told, *hidden])}"
 
 
 def _row_changes(speech: Speech, call: DraftCall, rows: list[RowName]) -> list[str]:
@@ -261,7 +281,12 @@ def _act(speech: Speech, call: DraftCall, tool: CompiledTool) -> str:
     """Deletions and transitions: a verb and the row."""
     rows = list(call.rows.values())
     target = call.target or (rows[0] if rows else None)
+    verb, details = _verb(tool, "delete" if tool.operator is Operator.DELETE else ""), _details(speech, call)
+    if not verb and details:
+        return _update(speech, call)
     own = noun(speech.draft.spec.entity(tool.entity))
+    if target is None and tool.operator is Operator.DELETE and len(speech.draft.rows(tool.entity)) > 1:
+        raise Failed(Reason.AMBIGUOUS, f"{tool.name}: nothing is said about which {own} is meant")
     phrase = point(speech, target) if target is not None else f"the {own}"
     if target is not None and target.entity != tool.entity:
         many = nouns(speech.draft.spec.entity(tool.entity)) if tool.operator is Operator.DELETE else own
@@ -269,15 +294,24 @@ def _act(speech: Speech, call: DraftCall, tool: CompiledTool) -> str:
     part = _part(speech, call, tool)
     if part:
         phrase = f"the {part} of {phrase}"
-    verb = _verb(tool, "delete" if tool.operator is Operator.DELETE else "")
     if verb == "delete":
         verb = speech.pick(load("grammar")["delete"])
-    details = _details(speech, call)
-    if not verb and details:
-        return _update(speech, call) if target is None or target in speech.told else f"update {phrase}"
-    verb = verb or _own_verb(tool)
-    tail = _joined([_detail(f) for f in details]) if details else ""
-    return f"{verb} {phrase}{f', with {tail}' if tail else ''}"
+    if not verb:
+        verb, rest = _own_verb(tool), _rest(speech, tool)
+        phrase = f"the {rest} of {phrase}" if rest else phrase
+    tail = joined([detail(f) for f in details]) if details else ""
+    joint = " with" if tool.operator is Operator.DELETE else ", with"
+    return f"{verb} {phrase}{f'{joint} {tail}' if tail else ''}"
+
+
+def _rest(speech: Speech, tool: CompiledTool) -> str:
+    """What a tool without a verb of the grammar names beside its entity: `update_cluster_storage_size`."""
+    entity, found = speech.draft.spec.entity(tool.entity), words(tool.name)
+    if _own_verb(tool) != found[0] or found[0] not in load("grammar")["doing"]:
+        return ""
+    own = {*words(entity.singular), *words(entity.name)}
+    rest = [w for w in found[1:] if w not in own and not w.isdigit()]
+    return spelt(" ".join(rest)) if len(rest) <= 3 else ""
 
 
 def _part(speech: Speech, call: DraftCall, tool: CompiledTool) -> str:
@@ -299,7 +333,7 @@ def _relate(speech: Speech, call: DraftCall, tool: CompiledTool) -> str:
     if len(rows) < 2:
         entity = speech.draft.spec.entity(tool.entity)
         where = f" to {point(speech, rows[0])}" if rows else ""
-        return f"add a {noun(entity)}{where}{tail}"
+        return f"add {'an' if noun(entity)[:1].lower() in 'aeiou' else 'a'} {noun(entity)}{where}{tail}"
     return f"add {point(speech, rows[-1])} to {point(speech, rows[0])}{tail}"
 
 
@@ -312,7 +346,7 @@ def _unrelate(speech: Speech, call: DraftCall) -> str:
 
 def _transfer(speech: Speech, call: DraftCall) -> str:
     rows = list(call.rows.values())
-    amount = _joined([f"{f.words} {f.text}" for f in _details(speech, call)] or ["some"])
+    amount = joined([f"{f.words} {f.text}" for f in _details(speech, call)] or ["some"])
     if len(rows) < 2:
         return f"move {amount} of {point(speech, rows[0])}" if rows else f"move {amount}"
     return f"move {amount} from {point(speech, rows[0])} to {point(speech, rows[1])}"

@@ -74,8 +74,14 @@ def _json(wanted: Wanted, rng: Generator) -> Any:
     """A list of one or two simple values, or an object with one plain member; nothing deeper is made up."""
     schema = wanted.schema if wanted.schema.get("type") else wanted.column.json_schema or {}
     if schema.get("type") == "object":
+        if words(wanted.column.name)[-1:] in (["tags"], ["labels"]) and not schema.get("properties"):
+            tags = load("lexicon")["tags"]
+            name = sorted(tags)[int(rng.integers(len(tags)))]
+            return {name: tags[name][int(rng.integers(len(tags[name])))]}
         return _object(wanted, schema, rng)
     items = schema.get("items") or {}
+    if words(wanted.column.name)[-1:] in (["tags"], ["labels"]) and items.get("type") == "object":
+        return _tags(items, rng)
     if items.get("type") == "object":
         item = _object(wanted, items, rng)
         return None if item is None else [item]
@@ -90,6 +96,16 @@ def _json(wanted: Wanted, rng: Generator) -> Any:
     count = int(rng.integers(max(1, schema.get("minItems", 1)), 3))
     found = [new_value(inner, rng) for _ in range(count)]
     return None if None in found else list(dict.fromkeys(found))
+
+
+def _tags(items: dict[str, Any], rng: Generator) -> Any:
+    """One tag as a name and its value, where the schema has members for the two."""
+    members = {name.lower().removeprefix("tag"): name for name in items.get("properties") or {}}
+    if not {"key", "value"} <= set(members):
+        return None
+    tags = load("lexicon")["tags"]
+    name = sorted(tags)[int(rng.integers(len(tags)))]
+    return [{members["key"]: name, members["value"]: tags[name][int(rng.integers(len(tags[name])))]}]
 
 
 def _object(wanted: Wanted, schema: dict[str, Any], rng: Generator) -> Any:
@@ -198,6 +214,8 @@ def _text(wanted: Wanted, rng: Generator) -> str | None:
         return str(fresh[int(rng.integers(len(fresh)))]) if fresh else None
     if machine_made(column) or column.semantic is Semantic.ID:
         return _outside(words(column.name), rng)
+    if column.semantic is Semantic.TEXT and words(column.name)[-1:] in (["name"], ["title"], ["label"]):
+        return str(_titles(wanted)[int(rng.integers(len(_titles(wanted))))])
     if column.semantic is Semantic.TEXT:
         found = lexicon["reasons"] if "reason" in words(column.name) else lexicon["sentences"]
         if set(words(column.name)) & {"location", "place", "venue"}:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from rayscaler.environment import Column, Entity, Semantic
@@ -22,6 +23,8 @@ QUOTED = frozenset({Semantic.TITLE, Semantic.TEXT, Semantic.WORD, Semantic.CODE}
 """What is put in quotation marks inside a sentence."""
 
 _ISO = re.compile(r"^(\d{4})-(\d{2})-(\d{2})(?:[T ](\d{2}):(\d{2})(?::(\d{2})(?:\.\d+)?)?(?:Z|[+-]\d{2}:?\d{2})?)?$")
+_CODE = re.compile(r"^(?=\S*[\d:/@-])[\w.:/@-]+$")
+"""One word with a digit or a mark inside: nobody takes it for a part of the sentence, so it needs no quotes."""
 _CLOCK = re.compile(r"^(\d{2}):(\d{2})(?::(\d{2}))?$")
 
 
@@ -30,7 +33,7 @@ def say(value: Any, column: Column, *, currency: str = "") -> str:
     if isinstance(value, bool) or (column.semantic is Semantic.BOOLEAN and value in (0, 1)):
         return "yes" if value else "no"
     if isinstance(value, dict):
-        return _members(value)
+        return _tag(value) if words(column.name)[-1:] in (["tags"], ["labels"]) else _members(value)
     if isinstance(value, list):
         return _listing([say(item, column) for item in value])
     if column.semantic is Semantic.MILLISECONDS and str(value).isdigit():
@@ -46,6 +49,8 @@ def quoted(text: str, column: Column) -> str:
     if column.semantic is Semantic.JSON and not text[:1].isdigit():
         return f'"{text}"'
     person = set(words(column.name)) & set(load("lexicon")["person_words"])
+    if column.semantic in (Semantic.CODE, Semantic.WORD) and _CODE.match(text):
+        return text
     return f'"{text}"' if column.semantic in QUOTED and not column.enum and not person else text
 
 
@@ -66,20 +71,42 @@ def column_words(name: str, entity: Entity | None = None) -> str:
         found = found[:-1]
         whole = lexicon["names"].get(" ".join(found))
     said = whole or " ".join(str(lexicon["words"].get(w, w)) for w in found) or name
-    return re.sub(r"\b([a-z]) (\d+)\b", lambda m: f"{m[1].upper()}{m[2]}", said)
+    return spelt(re.sub(r"\b([a-z]) (\d+)\b", lambda m: f"{m[1].upper()}{m[2]}", said))
+
+
+def spelt(text: str) -> str:
+    """`text` with acronyms in capitals and proper names as their owners write them: `vpc ID`, `WhatsApp`."""
+    lexicon = load("lexicon")
+    for apart, name in lexicon["proper_names"].items():
+        text = re.sub(rf"\b{apart}", name, text)
+    return " ".join(w.upper() if w in _acronyms() else f"{w[:-1].upper()}s" if w[:-1] in _acronyms() and w[-1] == "s"
+                    else w for w in text.split(" "))
+
+
+@lru_cache(maxsize=1)
+def _acronyms() -> frozenset[str]:
+    return frozenset(load("lexicon")["acronyms"])
 
 
 def noun(entity: Entity) -> str:
     """The singular of an entity in words: `order_item` -> order item."""
-    found = " ".join(words(entity.singular)) or entity.singular
-    return str(load("lexicon")["nouns"].get(found, found))
+    found = _plain(entity.singular)
+    return spelt(str(load("lexicon")["nouns"].get(found, found)))
+
+
+def _plain(name: str) -> str:
+    """The words of an entity's name; numbers that stand alone (versions, years of an API) are no words of a person."""
+    found = words(name)
+    while len(found) > 1 and (found[-1].isdigit() or found[-1] == "s"):
+        found = found[:-1]
+    return " ".join(found) or name
 
 
 def nouns(entity: Entity) -> str:
     """The plural of `noun`."""
     said = noun(entity)
-    if said == " ".join(words(entity.singular)):
-        return " ".join(words(entity.name)) or entity.name
+    if said == spelt(_plain(entity.singular)) and _plain(entity.name) != _plain(entity.singular):
+        return spelt(_plain(entity.name))
     if said.endswith(("s", "x", "ch", "sh")):
         return f"{said}es"
     return f"{said[:-1]}ies" if said.endswith("y") and said[-2] not in "aeiou" else f"{said}s"
@@ -92,6 +119,13 @@ def clock(hour: int, minute: int, second: int = 0) -> str:
     if second:
         return f"{hour12}:{minute:02d}:{second:02d} {tail}"
     return f"{hour12}:{minute:02d} {tail}" if minute else f"{hour12} {tail}"
+
+
+def _tag(value: dict[str, Any]) -> str:
+    """A tag, as a member of that name or as two members: `team: north`."""
+    if len(value) == 2 and {n.lower().removeprefix("tag") for n in value} == {"key", "value"}:
+        return ": ".join(str(value[n]) for n in sorted(value, key=str.lower))
+    return _listing([f"{name}: {item}" for name, item in value.items()])
 
 
 def _members(value: dict[str, Any]) -> str:
@@ -156,9 +190,16 @@ def _moment(value: str) -> str:
 
 
 def _short(value: str, column: Column) -> str:
-    """An enumeration's value without the name of its column in front: `MARKUP_SYNTAX_CHAT` -> CHAT."""
-    prefix = "_".join(words(column.name)).upper() + "_"
-    return value[len(prefix):] if column.enum and value.startswith(prefix) and len(value) > len(prefix) else value
+    """An enumeration's value without the name of its column, or what all values share, in front.
+
+    `MARKUP_SYNTAX_CHAT` -> CHAT.
+    """
+    low, high = (min(column.enum), max(column.enum)) if len(column.enum) > 1 else ("", "")
+    shared = low[: next((i for i, (a, b) in enumerate(zip(low, high, strict=False)) if a != b), 0)]
+    for prefix in ("_".join(words(column.name)).upper() + "_", shared[: shared.rfind("_") + 1]):
+        if column.enum and prefix and value.startswith(prefix) and len(value) > len(prefix):
+            return value[len(prefix):]
+    return value
 
 
 def _choice(value: str) -> str:

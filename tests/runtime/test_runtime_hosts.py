@@ -12,8 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rayscaler.environments.hosting import HostedEnvironment
+from rayscaler.errors import TableNotFound
 from rayscaler.runtime.fleet import Fleet
+from rayscaler.runtime.hosts import Hosts
 from rayscaler.runtime.session_host import Request, SessionHost
+from rayscaler.runtime.store import Ref, Store
+from rayscaler.stages.materialize import environment_row
+from rayscaler.table import to_arrow
+from rayscaler.tables import ENVIRONMENTS
 from shop import SHOP
 
 SHOPS = {"shop": HostedEnvironment(SHOP), "small": HostedEnvironment(SHOP, rows=4)}
@@ -75,6 +81,16 @@ def test_what_fails_in_one_session_leaves_the_others_alone():
     assert isinstance(replies[1].failure, KeyError)
     assert "no look 'burn'" in str(replies[2].failure)
     assert host.n_sessions() == 1
+
+
+def test_a_host_finds_its_environments_in_a_run_after_it_was_sent_elsewhere(tmp_path):
+    store, ref = Store(str(tmp_path)), Ref(ENVIRONMENTS, "made")
+    row = environment_row(SHOP, {"coherence": {"score": None}})
+    store.write_part(ref, "part-0.parquet", to_arrow(ENVIRONMENTS, [row]))
+    host = SessionHost(pickle.loads(pickle.dumps(Hosts(store, ref))))
+    replies = host.run([Request("a", "shop", 1, 0, 0, 0, look=("digest",)), Request("b", "none", 1, 0, 0, 0)])
+    assert replies[0].value == SHOPS["shop"].start(1).digest()
+    assert isinstance(replies[1].failure, TableNotFound)
 
 
 @pytest.mark.ray

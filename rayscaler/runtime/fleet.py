@@ -28,10 +28,6 @@ from rayscaler.runtime.session_host import Call, Environments, Reply, Request, S
 
 log = logging.getLogger(__name__)
 
-TRIES = 4
-"""Hosts that one message may kill before it is given up: a message that ends every host must not go round for ever."""
-
-
 class _Owned:
     """What the owner knows of a session: enough to make it again."""
 
@@ -53,13 +49,15 @@ class _Asked(NamedTuple):
 class Fleet:
     """Owns sessions that live in `n_hosts` actors. Needs Ray to be connected. One owner, one thread.
 
-    cpus: logical CPUs that each host reserves (0: none, it runs where there is room).
+    cpus: logical CPUs that each host reserves (0: none, it runs where there is room). tries: hosts that one message may
+    end before it is given up, since one that ends every host must not go round for ever (Ray's default: none).
     """
 
-    def __init__(self, environments: Environments, *, n_hosts: int = 1, cpus: float = 0.0) -> None:
+    def __init__(self, environments: Environments, *, n_hosts: int = 1, cpus: float = 0.0, tries: int = 4) -> None:
         import ray
 
-        actor = ray.remote(SessionHost).options(num_cpus=cpus, max_restarts=-1, max_task_retries=TRIES - 1)
+        actor = ray.remote(SessionHost).options(num_cpus=cpus, max_restarts=-1, max_task_retries=tries - 1)
+        self._tries = tries
         self._environments = ray.put(environments)  # kept: a host that is replaced reads it again
         self._hosts: list[Any] = [actor.remote(self._environments) for _ in range(n_hosts)]
         self._load = [0] * n_hosts
@@ -115,6 +113,11 @@ class Fleet:
         found: list[dict[str, Any]] = self._look(session, "rows", table)
         return found
 
+    def snapshot(self, session: str) -> bytes:
+        """A session's state as bytes that `Session.restore` of the same environment takes."""
+        found: bytes = self._look(session, "snapshot")
+        return found
+
     def reset(self, session: str, seed: int | None = None) -> None:
         """Back to the start, or to that of another seed; done when the session is next used."""
         owned = self._owned[session]
@@ -137,6 +140,13 @@ class Fleet:
         import ray
 
         found: list[int] = ray.get([host.pid.remote() for host in self._hosts])
+        return found
+
+    def host_cpu_s(self) -> list[float]:
+        """Seconds of CPU time that each host has used, in order."""
+        import ray
+
+        found: list[float] = ray.get([host.cpu_s.remote() for host in self._hosts])
         return found
 
     def shutdown(self) -> None:
@@ -186,8 +196,8 @@ class Fleet:
         try:
             answers = ray.get(sent)
         except ray.exceptions.RayActorError as error:
-            raise HostError(f"{TRIES} hosts in a row ended on one message of {len(requests)} requests; what was asked "
-                            f"is not done: {error}") from error
+            raise HostError(f"{self._tries} hosts in a row ended on one message of {len(requests)} requests; what was "
+                            f"asked is not done: {error}") from error
         replies: dict[int, Reply] = {}
         for places, found in zip(by_host.values(), answers, strict=True):
             replies.update(zip(places, found, strict=True))

@@ -12,6 +12,7 @@ nothing twice.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
@@ -96,6 +97,10 @@ class SessionHost:
     def pid(self) -> int:
         """The process of this host."""
         return os.getpid()
+
+    def cpu_s(self) -> float:
+        """Seconds of CPU time that this host has used."""
+        return time.process_time()
 
     def n_sessions(self) -> int:
         """How many sessions live here."""

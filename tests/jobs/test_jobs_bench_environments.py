@@ -27,8 +27,8 @@ def test_the_measured_environment_has_five_tables_and_two_hundred_rows(shop: Hos
 
 @pytest.mark.parametrize("kind", ["read", "write", "get", "transition"])
 def test_the_calls_succeed_and_only_writes_change_something(shop: HostedEnvironment, kind: str):
+    session = shop.start(3)
     for call in environments.calls_of(shop, kind, 12, 3):
-        session = shop.start(3)
         result = session.call(*call)
         assert result.ok
         assert bool(result.changes) == (kind in ("write", "transition"))

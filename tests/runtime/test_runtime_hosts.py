@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rayscaler.environments.hosting import HostedEnvironment
-from rayscaler.errors import TableNotFound
+from rayscaler.errors import HostError, TableNotFound
 from rayscaler.runtime.fleet import Fleet
 from rayscaler.runtime.hosts import Hosts
 from rayscaler.runtime.session_host import Request, SessionHost
@@ -23,6 +23,15 @@ from rayscaler.tables import ENVIRONMENTS
 from shop import SHOP
 
 SHOPS = {"shop": HostedEnvironment(SHOP), "small": HostedEnvironment(SHOP, rows=4)}
+
+
+class WithPoison(dict):
+    """Environments of which one ends every process that hosts it."""
+
+    def __getitem__(self, environment_id: str) -> HostedEnvironment:
+        if environment_id == "poison":
+            os._exit(1)
+        return super().__getitem__(environment_id)
 
 
 def plan(seed: int, n: int, environment: str = "shop") -> list[tuple[str, dict[str, Any]]]:
@@ -111,6 +120,9 @@ def test_a_killed_host_is_replaced_and_loses_nothing_and_does_nothing_twice(ray_
             results, digest = played(environment, seed, calls)
             assert answers[environment, seed] == results
             assert fleet.digest(names[environment, seed]) == digest
+            here = SHOPS[environment].start(0)
+            here.restore(fleet.snapshot(names[environment, seed]))
+            assert here.digest() == digest
         first, session = names["shop", 1], SHOPS["shop"].start(1)
         fleet.reset(first)
         assert (fleet.changes(first), fleet.rows(first, "orders")) == ((), session.rows("orders"))
@@ -120,3 +132,14 @@ def test_a_killed_host_is_replaced_and_loses_nothing_and_does_nothing_twice(ray_
             fleet.digest(fleet.open("nowhere", 1))
         fleet.close([first])
         assert fleet.open("shop", 5)
+
+
+@pytest.mark.ray
+@pytest.mark.timeout(90)
+def test_a_session_that_ends_every_host_is_given_up_and_the_others_live_on(ray_here):
+    with Fleet(WithPoison(SHOPS), tries=2) as fleet:
+        good, session = fleet.open("shop", 1), SHOPS["shop"].start(1)
+        assert fleet.call(good, *plan(1, 1)[0]) == session.call(*plan(1, 1)[0])
+        with pytest.raises(HostError, match="2 hosts in a row"):
+            fleet.digest(fleet.open("poison", 1))
+        assert fleet.digest(good) == session.digest()

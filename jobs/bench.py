@@ -13,7 +13,19 @@ import typer
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks import compiler, embedding, environments, fidelity, filters, graph, links, operators, repetition, tasks
+from benchmarks import (
+    compiler,
+    embedding,
+    environments,
+    fidelity,
+    filters,
+    graph,
+    links,
+    operators,
+    repetition,
+    rollouts,
+    tasks,
+)
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Measure rayscaler on this machine.")
 app.command("graph")(graph.main)
@@ -26,6 +38,7 @@ app.command("operators")(operators.main)
 app.command("compiler")(compiler.main)
 app.command("filters")(filters.main)
 app.command("repetition")(repetition.main)
+app.command("rollouts")(rollouts.main)
 
 if __name__ == "__main__":
     app()

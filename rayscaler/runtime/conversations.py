@@ -13,6 +13,7 @@ import threading
 from collections.abc import Coroutine, Iterable
 from typing import Any, NamedTuple, TypeVar
 
+from rayscaler.canonical import dumps
 from rayscaler.recipes import Endpoint, RolloutRecipe
 from rayscaler.resources import Resources
 from rayscaler.rollouts.chat import Chat
@@ -38,9 +39,9 @@ class Terms(NamedTuple):
 
 
 class Kept(NamedTuple):
-    """A conversation as it is stored: its trajectory, and the rows of `model_calls`."""
+    """A conversation as it is stored: its row of `trajectories`, and its rows of `model_calls`."""
 
-    trajectory: Trajectory
+    row: dict[str, Any]
     model_calls: list[dict[str, Any]]
 
 
@@ -58,16 +59,13 @@ class Journal:
         """The conversation, if it had ended before this object was made."""
         if f"{trajectory}.json" not in self._names:
             return None
-        found = json.loads(self._store.read_bytes(JOURNAL, self._name, f"{trajectory}.json"))
-        return Kept(Trajectory.model_validate(found["trajectory"]), found["model_calls"])
+        return Kept(**json.loads(self._store.read_bytes(JOURNAL, self._name, f"{trajectory}.json")))
 
     def keep(self, kept: Kept) -> None:
         """Write one that has ended."""
-        if kept.trajectory.error_type is ErrorType.INFRASTRUCTURE:
-            return
-        row = {"trajectory": kept.trajectory.model_dump(mode="json"), "model_calls": kept.model_calls}
-        name = f"{kept.trajectory.trajectory_id}.json"
-        self._store.write_bytes(json.dumps(row).encode(), JOURNAL, self._name, name)
+        if kept.row["error_type"] != ErrorType.INFRASTRUCTURE:
+            name = f"{kept.row['trajectory_id']}.json"
+            self._store.write_bytes(json.dumps(kept._asdict()).encode(), JOURNAL, self._name, name)
 
 
 class Conversations:
@@ -109,7 +107,7 @@ class Conversations:
                     recorded = await play_with(
                         self._chat, task, environment, self.recipe, trial=trial, seed=self.seed
                     )
-                kept = Kept(recorded.trajectory, model_call_rows(recorded, self.recipe))
+                kept = Kept(trajectory_row(recorded.trajectory), model_call_rows(recorded, self.recipe))
                 await asyncio.to_thread(self.journal.keep, kept)
             return kept
 
@@ -134,6 +132,26 @@ def share(resources: Resources, n_workers: int) -> CallLimits:
         retries=resources.call_retries,
         longest_wait_s=resources.call_wait_s,
     )
+
+
+def trajectory_row(trajectory: Trajectory) -> dict[str, Any]:
+    """The row of `trajectories`."""
+    return {
+        "trajectory_id": trajectory.trajectory_id,
+        "task_id": trajectory.task_id,
+        "environment_id": trajectory.environment_id,
+        "trial": trajectory.trial,
+        "n_messages": len(trajectory.messages),
+        "n_calls": len(trajectory.steps),
+        "n_errors": sum(bool(step.error) for step in trajectory.steps),
+        "stop_reason": trajectory.stop_reason,
+        "error_type": trajectory.error_type,
+        "agent": trajectory.agent,
+        "user": trajectory.user,
+        "seed": trajectory.seed,
+        "planted": trajectory.planted,
+        "trajectory": dumps(trajectory),
+    }
 
 
 def model_call_rows(recorded: Recorded, recipe: RolloutRecipe) -> list[dict[str, Any]]:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from rayscaler.canonical import dumps
 from rayscaler.recipes import RolloutRecipe
 from rayscaler.rollouts.play import play
 from rayscaler.runtime.cluster import pool_size
 from rayscaler.runtime.context import Context
-from rayscaler.runtime.conversations import JOURNAL, Conversations, Terms, share
+from rayscaler.runtime.conversations import JOURNAL, Conversations, Terms, share, trajectory_row
 from rayscaler.runtime.hosts import Hosts
 from rayscaler.runtime.metrics import conversation
 from rayscaler.runtime.openai_chat import check_endpoint
@@ -17,7 +16,6 @@ from rayscaler.runtime.shards import Output
 from rayscaler.runtime.store import Ref, Store
 from rayscaler.tables import ENVIRONMENTS, MODEL_CALLS, TASKS, TRAJECTORIES
 from rayscaler.task import Task
-from rayscaler.trajectory import Trajectory
 
 NAME, VERSION, READS, WRITES, SEEDED, UNIT = (
     "rollout", 4, (TASKS, ENVIRONMENTS), (TRAJECTORIES, MODEL_CALLS), True, "tasks",
@@ -72,27 +70,7 @@ class PlayWithModels:
     def __call__(self, payload: list[dict[str, Any]]) -> Output:
         played = self.conversations.play([Task.model_validate_json(row["task"]) for row in payload])
         rows = {
-            TRAJECTORIES.name: [trajectory_row(kept.trajectory) for kept in played],
+            TRAJECTORIES.name: [kept.row for kept in played],
             MODEL_CALLS.name: [row for kept in played for row in kept.model_calls],
         }
         return Output(rows, len(payload))
-
-
-def trajectory_row(trajectory: Trajectory) -> dict[str, Any]:
-    """The row of `trajectories`."""
-    return {
-        "trajectory_id": trajectory.trajectory_id,
-        "task_id": trajectory.task_id,
-        "environment_id": trajectory.environment_id,
-        "trial": trajectory.trial,
-        "n_messages": len(trajectory.messages),
-        "n_calls": len(trajectory.steps),
-        "n_errors": sum(bool(step.error) for step in trajectory.steps),
-        "stop_reason": trajectory.stop_reason,
-        "error_type": trajectory.error_type,
-        "agent": trajectory.agent,
-        "user": trajectory.user,
-        "seed": trajectory.seed,
-        "planted": trajectory.planted,
-        "trajectory": dumps(trajectory),
-    }

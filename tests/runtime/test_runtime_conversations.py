@@ -15,7 +15,7 @@ from rayscaler.resources import Resources
 from rayscaler.runtime.conversations import JOURNAL, Conversations, Kept, Terms, share
 from rayscaler.runtime.openai_chat import CallLimits
 from rayscaler.runtime.store import Store
-from rayscaler.trajectory import ErrorType, StopReason
+from rayscaler.trajectory import ErrorType, StopReason, Trajectory
 from shop_tasks import shop, shop_tasks
 
 LIMITS = CallLimits(in_flight=40, timeout_s=5, retries=20, longest_wait_s=0.05)
@@ -33,8 +33,8 @@ def conversations(server: FakeServer, folder: Path, *, trials: int, limits: Call
     return Conversations(recipe, 1, HOSTS, Store(str(folder)), Terms(limits, "run"))
 
 
-def names(played: list[Kept]) -> list[tuple[str, int]]:
-    return [(kept.trajectory.task_id, kept.trajectory.trial) for kept in played]
+def trajectories(played: list[Kept]) -> list[Trajectory]:
+    return [Trajectory.model_validate_json(kept.row["trajectory"]) for kept in played]
 
 
 def test_whatever_fails_for_a_moment_every_conversation_is_recorded_once_and_reaches_its_goal(server, tmp_path):
@@ -44,11 +44,12 @@ def test_whatever_fails_for_a_moment_every_conversation_is_recorded_once_and_rea
     with ThreadPoolExecutor(2) as shards:
         played = [kept for half in shards.map(worker.play, halves) for kept in half]
     worker.close()
-    assert names(played) == [(task.task_id, trial) for task in shop_tasks() for trial in range(24)]
-    assert len({kept.trajectory.trajectory_id for kept in played}) == 120
+    wanted = [(task.task_id, trial) for task in shop_tasks() for trial in range(24)]
+    assert [(kept.row["task_id"], kept.row["trial"]) for kept in played] == wanted
+    assert len({kept.row["trajectory_id"] for kept in played}) == 120
     gold = {task.task_id: task.gold_changes for task in shop_tasks()}
-    assert all(kept.trajectory.changes == gold[kept.trajectory.task_id] for kept in played)
-    assert {kept.trajectory.stop_reason for kept in played} == {StopReason.USER_STOP}
+    assert all(trajectory.changes == gold[trajectory.task_id] for trajectory in trajectories(played))
+    assert {kept.row["stop_reason"] for kept in played} == {StopReason.USER_STOP}
     stats, rows = server.stats(), [row for kept in played for row in kept.model_calls]
     assert stats["most_in_flight"] <= LIMITS.in_flight
     assert stats["requests"] == len(rows) + sum(row["retries"] for row in rows)
@@ -66,11 +67,11 @@ def test_a_server_that_is_gone_for_good_leaves_a_record_of_every_conversation_an
     played = worker.play(shop_tasks())
     worker.close()
     assert len(played) == 30
-    failed = {i for i, kept in enumerate(played) if kept.trajectory.error_type is ErrorType.INFRASTRUCTURE}
+    failed = {i for i, kept in enumerate(played) if kept.row["error_type"] == ErrorType.INFRASTRUCTURE}
     assert 0 < len(failed) < 30
-    assert {played[i].trajectory.stop_reason for i in failed} == {StopReason.CHAT_FAILED}
+    assert {played[i].row["stop_reason"] for i in failed} == {StopReason.CHAT_FAILED}
     journal = Store(str(tmp_path)).names(JOURNAL, "run")
-    assert journal == sorted(f"{k.trajectory.trajectory_id}.json" for i, k in enumerate(played) if i not in failed)
+    assert journal == sorted(f"{k.row['trajectory_id']}.json" for i, k in enumerate(played) if i not in failed)
 
     with fake_server() as second:
         second.set(*(agent_row(task, shop()) for task in shop_tasks()))
@@ -79,7 +80,7 @@ def test_a_server_that_is_gone_for_good_leaves_a_record_of_every_conversation_an
         worker.close()
         asked = sum(len(again[i].model_calls) for i in failed)
         assert second.stats()["requests"] == asked
-    assert {kept.trajectory.stop_reason for kept in again} == {StopReason.USER_STOP}
+    assert {kept.row["stop_reason"] for kept in again} == {StopReason.USER_STOP}
     assert [kept for i, kept in enumerate(again) if i not in failed] == [
         kept for i, kept in enumerate(played) if i not in failed]
 

@@ -1,4 +1,4 @@
-"""`bench.py rollouts RUN`: conversations per second of the scripted sides, and what rayscaler adds to a model's latency.
+"""`bench.py rollouts RUN`: scripted conversations per second, and what rayscaler adds to a model's latency.
 
 Both are the stage on Ray Data, on the run's own tasks: reading tasks and environments, hosting, playing, recording,
 writing Parquet (and, with a model, the journal). The model is `jobs/fake_openai.py` in a process of its own on the same
@@ -119,6 +119,7 @@ class Stage(NamedTuple):
 
 
 def main(
+    *,
     run: Annotated[str, typer.Argument(metavar="RUN", help="A run with tasks and environments.")],
     scripted: Annotated[int, typer.Option(min=1, help="Scripted conversations, about.")] = 4000,
     modelled: Annotated[int, typer.Option(min=1, help="Conversations with a model, about.")] = 3000,
@@ -193,7 +194,7 @@ def ideal_s(shifts: list[Shift], seats: int, latency: float) -> float:
 @contextmanager
 def stage(run: Run, tasks: pa.Table) -> Iterator[Stage]:
     """The tasks and the run's environments in a folder of their own."""
-    folder = Path(tempfile.mkdtemp(prefix="bench-"))
+    folder = Path(tempfile.mkdtemp(prefix="rollouts-"))
     try:
         store, inputs = Store(str(folder)), {table.name: Ref(table, MARK) for table in (TASKS, ENVIRONMENTS)}
         store.write_part(inputs[TASKS.name], "part-00000-0.parquet", tasks)

@@ -33,7 +33,7 @@ RUN = 6
 """Words in a row, in the second person, that a user shares with its prompt only if it recites it."""
 
 _VALUE = re.compile(r"[\w.+'-]+@[\w.-]+\w|[\w#$€£+][\w.,:/@#%+-]*\w|\d")
-_NUMBER = re.compile(r"\d+")
+_NUMBER = re.compile(r"\d{1,18}")
 _TIME_LIKE = re.compile(r"[\d:./-]+(?:am|pm|st|nd|rd|th|z|h|%)?", re.IGNORECASE)
 _NAME = re.compile(r"(?<=[a-z,;] )[A-Z][a-z]+\b")
 _IDENTIFIER = re.compile(r"\w+_\w+|[a-z]+[A-Z]\w*")

@@ -33,7 +33,7 @@ def read_reply(raw: dict[str, Any], *, n_calls: int, finish_reason: str = "") ->
 
     Ids of the API are replaced by `call_0`, `call_1`, …: servers repeat theirs or make them up at random.
     """
-    reasoning, content = split_reasoning(str(raw.get("content") or ""))
+    reasoning, content = split_reasoning(_words(raw.get("content")))
     reasoning = str(raw.get("reasoning_content") or raw.get("reasoning") or "").strip() or reasoning
     found = raw.get("tool_calls") or []
     fault = ""
@@ -56,6 +56,13 @@ def read_reply(raw: dict[str, Any], *, n_calls: int, finish_reason: str = "") ->
         ToolCall(id=f"call_{n_calls + i}", name=name, arguments=values) for i, (name, values) in enumerate(drafts)
     )
     return Reply(Message(role="assistant", content=content.strip(), reasoning=reasoning, tool_calls=calls))
+
+
+def _words(content: Any) -> str:
+    """The text of a message's content: text, nothing, or a list of parts of which some are text."""
+    if isinstance(content, list):
+        return "".join(str(part.get("text") or "") for part in content if isinstance(part, dict))
+    return str(content or "")
 
 
 def split_reasoning(text: str) -> tuple[str, str]:

@@ -59,6 +59,7 @@ def test_facts_may_be_said_in_other_words(words):
         ("Write to bob@example.org.", UserFault.INVENTED_FACT, "bob@example.org"),
         ("It was bought by my friend Gregory.", UserFault.INVENTED_FACT, "Gregory"),
         ("Call +44 20 7946 0999.", UserFault.INVENTED_FACT, "0999"),
+        ("It is " + "9" * 5000, UserFault.INVENTED_FACT, "999"),
         ("How can I help you today?", UserFault.PLAYED_AGENT, "how can i help"),
         ("Please call cancel_order for me.", UserFault.LEAKED_PLAN, "cancel_order"),
         ('<tool_call>{"name": "x"}</tool_call>', UserFault.LEAKED_PLAN, "<tool_call>"),

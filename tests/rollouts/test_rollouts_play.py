@@ -13,11 +13,12 @@ from rayscaler.messages import STOP, Message
 from rayscaler.recipes import RolloutRecipe, ScriptedAgent
 from rayscaler.rollouts.chat import Reply
 from rayscaler.rollouts.dialogue import Limits, begin
+from rayscaler.rollouts.mistakes import repertoire
 from rayscaler.rollouts.play import Cast, at_once, converse, play
 from rayscaler.rollouts.script import gold_script, selecting_facts
 from rayscaler.rollouts.scripted import ScriptedAgent as AgentChat
 from rayscaler.rollouts.scripted import ScriptedUser as UserChat
-from rayscaler.seeds import rng
+from rayscaler.seeds import rng, seed_of
 from rayscaler.trajectory import ErrorType, StopReason, Trajectory
 from shop_tasks import shop, shop_tasks, task_named
 
@@ -87,6 +88,18 @@ def test_the_same_task_trial_and_seed_give_the_same_bytes_and_another_trial_does
     assert dumps(once) == dumps(again)
     assert once.trajectory_id == again.trajectory_id != other.trajectory_id
     assert pickle.loads(pickle.dumps(once)) == once == Trajectory.model_validate_json(dumps(once))
+
+
+def test_every_mistake_of_the_repertoire_is_played_and_recorded():
+    planted = {play(task, shop(), FAULTY, trial=t, seed=4).planted for task in shop_tasks() for t in range(30)}
+    assert planted == set(repertoire())
+
+
+def test_the_seed_of_a_conversation_is_recorded_and_is_its_own():
+    found = [play(task, shop(), PERFECT, trial=t, seed=3) for task in shop_tasks() for t in range(3)]
+    assert [f.seed for f in found] == [seed_of(3, "rollout", f.task_id, f.trial) for f in found]
+    assert len({f.seed for f in found}) == 15
+    assert {(f.agent, f.user) for f in found} == {("scripted", "scripted")}
 
 
 def test_the_agent_s_words_name_the_answers():

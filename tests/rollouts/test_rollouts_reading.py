@@ -27,6 +27,7 @@ READ = ToolCall(id="call_3", name="get_order", arguments={"order_id": 17})
         {"content": f"Order 17.\n</think>\n\nLet me see.\n{BLOCK}"},
         {"content": f"Let me see.\n{BLOCK.removesuffix('</tool_call>')}", "reasoning_content": "Order 17."},
         {"content": f"Let me see.\n{BLOCK}".replace("arguments", "parameters"), "reasoning": "Order 17."},
+        {"content": [{"type": "text", "text": "Let me see."}], "tool_calls": [CALL], "reasoning": "Order 17."},
     ],
 )
 def test_the_api_s_form_and_qwen_s_text_give_the_same_message(raw):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import shutil
 import sys
@@ -21,12 +22,14 @@ from rayscaler.display.catalogue import tables_markdown
 from rayscaler.display.conversation import mask_text, task_text, trajectory_text
 from rayscaler.display.domains import domains_report
 from rayscaler.display.environment import describe, environments_table, tool_details
+from rayscaler.display.files import files_table, write_files
 from rayscaler.display.funnel import VIEWS, funnel_markdown, funnel_report
 from rayscaler.display.pipeline import StageLines, plan_table, results_table
 from rayscaler.display.play import HELP, Quit, play_line
 from rayscaler.display.rows import find_row, overview, rows_table, select, whole_row
 from rayscaler.display.status import status_text
 from rayscaler.environment import EnvironmentSpec
+from rayscaler.environments.folder import folder_of
 from rayscaler.errors import RayscalerError
 from rayscaler.runs import Run, open_run
 from rayscaler.task import Task
@@ -226,6 +229,19 @@ def describe_environment(
     console.print(describe(spec))
     for tool in spec.tools if code else ():
         console.print(tool_details(tool))
+
+
+@environments.command("write")
+def write_environment(
+    run: RunPath,
+    domain: DomainName,
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder to write; made if it is not there.")],
+) -> None:
+    """Write an environment as a folder to read: schema.sql, tools.py, tools.json, policy.md, certificate.json."""
+    row = open_run(run).environment_row(domain)
+    spec = EnvironmentSpec.model_validate_json(row["spec"])
+    files = folder_of(spec, json.loads(row["certificate"]))
+    Console().print(files_table(write_files(files, folder)))
 
 
 @environments.command("play")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +17,7 @@ from typer.testing import CliRunner, Result
 from rayscaler.changes import RowChange
 from rayscaler.cli import app
 from rayscaler.display.changes import changes_text
+from rayscaler.display.environment import tools_table
 from rayscaler.display.pipeline import StageLines, plan_table, results_table
 from rayscaler.display.play import Call, parse_call
 from rayscaler.display.rows import widest_cell
@@ -101,6 +104,24 @@ def test_environments_are_listed_and_described(folder):
     shown = call("env", "describe", folder, SHOP.title, "--code").output
     assert "cancel_order(order_id, cancel_reason)" in shown
     assert 'require(order["status"] == "pending"' in shown
+
+
+def test_an_environment_is_written_as_a_folder_to_read(folder, tmp_path):
+    shown = call("env", "write", folder, SHOP.title, str(tmp_path / "shop")).output
+    files = {p.name: p.read_text(encoding="utf-8") for p in (tmp_path / "shop").iterdir()}
+    assert set(files) == {"schema.sql", "tools.py", "tools.json", "policy.md", "certificate.json"}
+    assert all(name in shown for name in files)
+    assert [t["function"]["name"] for t in json.loads(files["tools.json"])] == [t.name for t in SHOP.tools]
+    assert SHOP.tool("cancel_order").code in files["tools.py"]
+    sqlite3.connect(":memory:").executescript(files["schema.sql"])
+    (tmp_path / "taken").write_text("")
+    assert "cannot be written" in call("env", "write", folder, SHOP.title, str(tmp_path / "taken")).stderr
+
+
+def test_what_a_tool_does_not_offer_is_told():
+    tool = SHOP.tools[0].model_copy(update={"left_out": ("pageToken", *(f"field{i}" for i in range(6)))})
+    shown = drawn(tools_table([tool]))
+    assert "not offered: pageToken, field0, field1, field2, field3, field4 and 1 more" in shown
 
 
 def test_playing_shows_answers_errors_and_changes(folder):

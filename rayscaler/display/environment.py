@@ -45,14 +45,17 @@ def describe(spec: EnvironmentSpec) -> RenderableType:
 
 
 def tools_table(tools: Sequence[CompiledTool]) -> Table:
-    """Name with arguments (optional ones in brackets), operator and description of each tool."""
+    """Name with arguments (optional ones in brackets), operator, description of each tool; what it does not offer."""
     table = Table(box=None, pad_edge=True, show_header=False)
     table.add_column("operator", no_wrap=True)
     table.add_column("tool", ratio=2, overflow="fold")
     table.add_column("description", ratio=3)
     for tool in tools:
         style = "yellow" if tool.operator.writes else "cyan"
-        table.add_row(Text(tool.operator, style=style), signature(tool), Text(_first_sentence(tool.description)))
+        about = Text(_first_sentence(tool.description))
+        if tool.left_out:
+            about.append(f"\nnot offered: {_listed(tool.left_out)}", style="dim")
+        table.add_row(Text(tool.operator, style=style), signature(tool), about)
     return table
 
 
@@ -65,6 +68,11 @@ def tool_details(tool: CompiledTool) -> RenderableType:
         need = Text("required", style="bold") if name in required else Text("optional", style="dim")
         arguments.add_row(Text(name, style="bold"), _type(schema), need, Text(str(schema.get("description", ""))))
     return Group(head, arguments, Padding(Syntax(tool.code.strip(), "python", background_color="default"), (1, 2)))
+
+
+def _listed(names: Sequence[str]) -> str:
+    """The first names, and how many more there are."""
+    return ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
 
 
 def signature(tool: CompiledTool) -> Text:

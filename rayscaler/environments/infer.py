@@ -17,7 +17,7 @@ from rayscaler.environments.infer_drafts import Draft, TableDraft, canon
 from rayscaler.environments.infer_entities import Placed, is_batch, is_tagging, place
 from rayscaler.environments.infer_keys import join_arns, key_parameter
 from rayscaler.environments.infer_plans import plan_tags, plan_tool
-from rayscaler.environments.infer_preconditions import add_preconditions
+from rayscaler.environments.infer_preconditions import add_preconditions, name_circumstances
 from rayscaler.environments.infer_rules_arguments import with_told_bounds
 from rayscaler.environments.infer_status import add_statuses
 from rayscaler.environments.infer_tables import Tables, fix_scopes, keep_columns, link_tables
@@ -79,6 +79,7 @@ def infer(tools: list[ToolSpec], recipe: MaterializeRecipe) -> Inferred:
     fix_scopes(tables, len(tools))
     add_preconditions(tables)
     add_statuses(tables)
+    name_circumstances(tables)
     keep_columns(tables, recipe)
     for plan in plans:
         plan.bounds = [_rebound(plan, b) for b in plan.bounds]

@@ -27,7 +27,10 @@ from rayscaler.toolspec import JsonSchema
 
 @dataclass
 class Draft:
-    """A column in the making. `score` says how much it is used; `scope` that routes or most tools go through it."""
+    """A column in the making. `score` says how much it is used; `scope` that routes or most tools go through it.
+
+    deserted: a tool that wrote it has a column of its own now; the column goes if no other tool speaks of it.
+    """
 
     name: str
     canon: str
@@ -40,6 +43,7 @@ class Draft:
     always: bool = False
     nested: bool = False
     unique: bool = False
+    deserted: bool = False
     needed_by: int = 0
     enums: list[tuple[str, ...]] = field(default_factory=list)
     parameters: list[str] = field(default_factory=list)

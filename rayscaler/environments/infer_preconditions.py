@@ -7,9 +7,9 @@ flag of that name, or (where the specification shows no rows at all) a status of
 from __future__ import annotations
 
 from rayscaler.environment import Operator, Part, Semantic
-from rayscaler.environments.infer_bounds import Plan
-from rayscaler.environments.infer_drafts import Draft, TableDraft, kind_of
-from rayscaler.environments.infer_rules import told_states, told_unique
+from rayscaler.environments.infer_bounds import Bound, Plan
+from rayscaler.environments.infer_drafts import Draft, TableDraft, canon, kind_of
+from rayscaler.environments.infer_rules import rule_words, told_states, told_unique
 from rayscaler.environments.infer_status import letters, spell
 from rayscaler.environments.infer_tables import Tables
 from rayscaler.environments.lexicon import joined
@@ -51,8 +51,8 @@ def _add_states(tables: Tables, plan: Plan) -> None:
     ends = letters(spell(plan.status, listed)) if plan.status else ""
     if not plan.states:
         plan.states = tuple(w for w in wanted if letters(spell(w, listed)) != ends)
-    if not plan.states:
-        plan.barred = tuple(w for w in barred if letters(spell(w, listed)) != ends)
+    if not plan.states or not listed:
+        plan.barred = tuple(w for w in barred if letters(spell(w, listed)) != ends and w not in plan.states)
 
 
 def _flag(draft: TableDraft, state: str) -> Draft | None:
@@ -85,3 +85,36 @@ def _add_unique(tables: Tables, plan: Plan) -> None:
         always = all(any(b.column is column and b.needed for b in p.of(Part.VALUE)) for p in makers)
         if single and always and not any(column.enums[i] for i in range(len(column.enums))):
             column.unique = column.unique or told_unique(str(schemas[bound.parameter].get("description", "")))
+
+
+def name_circumstances(tables: Tables) -> None:
+    """Give what a transition is told of itself a column of its own: `cancel(reason)` fills `cancel_reason`.
+
+    So does an argument that tools of other verbs write too: what is returned does not replace what was ordered. Columns
+    that the specification's answers show stay as they are.
+    """
+    for plan in tables.plans:
+        moves = plan.operator is Operator.TRANSITION or (plan.operator is Operator.UPDATE and plan.status)
+        if moves and plan.placed.reading.word:
+            plan.bounds = [_circumstance(tables, plan, b) for b in plan.bounds]
+    for draft in tables.drafts.values():
+        used = {id(b.column) for p in tables.plans if p.table is draft for b in p.bounds}
+        draft.columns = {c: d for c, d in draft.columns.items() if not d.deserted or id(d) in used}
+
+
+def _circumstance(tables: Tables, plan: Plan, bound: Bound) -> Bound:
+    column, word = bound.column, plan.placed.reading.word
+    if bound.part is not Part.VALUE or column is None or column.answered or column is plan.status_column:
+        return bound
+    others = [p for p in tables.plans if p.table is plan.table and p.placed.reading.word != word]
+    shared = any(b.column is column for p in others for b in p.of(Part.VALUE))
+    if not shared and joined(column.name) not in rule_words("circumstances"):
+        return bound
+    camel = any(ch.isupper() for ch in column.name)
+    name = f"{word}{column.name[:1].upper()}{column.name[1:]}" if camel else f"{word}_{column.name}"
+    found = canon(name, plan.table.noun)
+    if found not in plan.table.columns:
+        own = Draft(name, found, column.schema, score=column.score, written=True, enums=list(column.enums))
+        plan.table.columns[found] = own
+    column.deserted = True
+    return bound._replace(column=plan.table.columns[found])

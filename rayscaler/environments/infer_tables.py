@@ -239,6 +239,8 @@ def keep_columns(tables: Tables, recipe: MaterializeRecipe) -> None:
             column.score += 12 if joined(column.name) in word_set("core") else 0
             column.score += _WEIGHTS.get(kind_of(draft, column), 2)
         order = sorted(draft.columns, key=lambda c: -draft.columns[c].score)
-        kept = set(order[: recipe.max_columns])
+        # Where no answer is known, the arguments that tools write are all that there is: none is left out.
+        silent = not any(c.answered for c in draft.columns.values())
+        kept = {*order[: recipe.max_columns], *(c for c in order if silent and draft.columns[c].written)}
         draft.columns = {c: d for c, d in draft.columns.items() if c in kept}
         _tell_apart(draft)

@@ -190,3 +190,24 @@ def test_a_rule_that_the_code_does_not_hold_fails_the_certificate(world: Environ
     details = [r.detail for r in certified.rejects if r.key == lax.tool_id]
     assert len(details) == 1
     assert details[0].startswith("rule: expected conflict: no two parcel records have the same label")
+
+
+LOANS = [
+    tool("get_loan", "", "", ["loan_id"], {}, None, "Get a loan."),
+    tool("cancel_loan", "", "", ["loan_id", "reason"], {}, None,
+         "Cancel a loan. If the loan is already overdue, it cannot be cancelled."),
+    tool("return_loan_books", "", "", ["loan_id", "book_ids"], {"book_ids": {"type": "array"}}, None,
+         "Return books of a loan."),
+    tool("update_loan_books", "", "", ["loan_id", "book_ids"], {"book_ids": {"type": "array"}}, None,
+         "Change the books of a loan."),
+]
+
+
+def test_what_an_act_is_told_gets_a_column_of_its_own():
+    spec = compile_environment({"domain_id": "loans", "title": "Loans"}, LOANS, RECIPE).spec
+    columns = {c.name for c in spec.entity("loans").columns}
+    assert {"cancel_reason", "return_book_ids", "book_ids"} <= columns
+    assert "reason" not in columns
+    assert "overdue" in spec.entity("loans").column("status").enum
+    assert "book_ids=book_ids" in spec.tool("update_loan_books").code
+    assert certify(spec, RECIPE, seed=1).rejects == []

@@ -6,12 +6,13 @@
 #   cluster/local.sh stop                     ends the processes that `start` made, by their ids, and no others
 #
 # Everything listens on loopback. RAYSCALER_RAY_DIR (short: Ray's sockets have a length limit; a folder of its own),
-# RAYSCALER_RAY_PORT and RAYSCALER_DASHBOARD_PORT move it.
+# RAYSCALER_RAY_PORT, RAYSCALER_DASHBOARD_PORT and RAYSCALER_AGENT_PORT (which takes the jobs) move it.
 set -euo pipefail
 
 dir=${RAYSCALER_RAY_DIR:-/tmp/rayscaler-ray}
 port=${RAYSCALER_RAY_PORT:-6379}
 dashboard=${RAYSCALER_DASHBOARD_PORT:-8265}
+agent=${RAYSCALER_AGENT_PORT:-52365}
 mark=$dir/rayscaler.pids
 export RAY_USAGE_STATS_ENABLED=0
 export RAY_AUTH_MODE=${RAY_AUTH_MODE:-disabled} # the same for head, workers, driver and command line
@@ -40,7 +41,8 @@ start() {
   mkdir -p "$dir"
   : >"$mark"
   ray start --head --node-ip-address=127.0.0.1 --port="$port" --num-cpus="${1:-$(($(nproc) + 2))}" \
-    --dashboard-host=127.0.0.1 --dashboard-port="$dashboard" --temp-dir="$dir" --disable-usage-stats >"$dir/start.log" 2>&1 ||
+    --dashboard-host=127.0.0.1 --dashboard-port="$dashboard" --dashboard-agent-listen-port="$agent" \
+    --temp-dir="$dir" --disable-usage-stats >"$dir/start.log" 2>&1 ||
     { cat "$dir/start.log" >&2; exit 1; }
   pgrep -f -- "ray.*$dir/session_" >"$mark"
   cat <<TEXT

@@ -35,6 +35,7 @@ def start_cluster(cpus: int = 4) -> Iterator[ClusterProcess]:
     command = [
         str(Path(sys.executable).with_name("ray")), "start", "--head", "--node-ip-address=127.0.0.1", f"--port={port}",
         f"--num-cpus={cpus}", "--dashboard-host=127.0.0.1", f"--dashboard-port={dashboard}",
+        f"--dashboard-agent-listen-port={_free_port()}",   # the default is taken where another Ray runs
         f"--temp-dir={folder}", "--object-store-memory=300000000", "--disable-usage-stats",
     ]  # fmt: skip
     try:

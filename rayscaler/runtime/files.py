@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 
 GO_ON = "Tables that are whole stay whole; the same command goes on from here."
 
-DISK_FULL = "the disk is full ({free:,} bytes free at {place}); free some space or take another --run"
+DISK_FULL = "the disk is full (only {free:,} bytes free at {place}); free some space or take another --run"
 NO_RIGHT = "this user may not write there; give it the right to, or take another --run"
 NO_BUCKET = "there is no such bucket; create it, or correct the URI"
 NO_ENTRY = (
@@ -85,7 +85,7 @@ def open_place(uri: str) -> Place:
     Raises ConfigError if pyarrow knows no such scheme, or if credentials stand in the URI: a URI is shown and logged.
     """
     parts = urlsplit(uri) if "://" in uri else None
-    if parts and (parts.username or parts.password):
+    if parts and parts.password:
         raise ConfigError(
             f"{parts.scheme}://…@{parts.hostname}{parts.path}: a URI is shown and logged, so no credentials may stand "
             "in it; put them into the environment (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY) or a credentials file"

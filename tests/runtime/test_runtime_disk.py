@@ -72,7 +72,7 @@ def test_a_full_disk_leaves_no_half_file_and_the_run_goes_on_once_there_is_space
     store.write_part(OTHER, PART, rejects("earlier"))
     ballast = small_disk / "ballast"
     ballast.write_bytes(b"x" * 600_000)
-    with pytest.raises(StorageError, match=r"writing note failed: the disk is full \([\d,]+ bytes free at .*; free"):
+    with pytest.raises(StorageError, match=r"writing note failed: the disk is full \(only [\d,]+ bytes free at .*;"):
         store.write_bytes(b"x" * 600_000, "note")
     assert files_below(small_disk / "run") == [f"{OTHER.folder}/{PART}"]
     assert store.read(OTHER)["key"].to_pylist() == ["earlier"]

@@ -214,6 +214,7 @@ def test_of_many_that_start_at_once_never_two_go_on(store: Store):
     assert store.holder() is None
 
 
+@pytest.mark.slow
 def test_a_dead_claim_ends_and_a_live_one_is_renewed(store: Store):
     live = Claim(store.uri, store.place, lease_s=2.0, renew_s=0.3)
     threading.Event().wait(2.5)

@@ -105,7 +105,8 @@ class MaterializeRecipe(Recipe):
 
     min_tools: int = Field(5, ge=1, description="An environment with fewer passing tools is rejected. Ours.")
     rows: int = Field(12, ge=1, description="Rows per table in a seeded state. Ours.")
-    max_columns: int = Field(16, ge=3, description="Columns kept per table, the most used first. Ours.")
+    max_columns: int = Field(16, ge=3, description="Columns kept per table, the most used first; more, up to 24, where "
+                             "every answer must have them. Ours.")
     max_depth: int = Field(2, ge=0, description="Levels of nested objects told below a parameter. Ours: no agent fills "
                            "deeper ones, and no column keeps them.")
     max_properties: int = Field(8, ge=1, description="Properties told of a nested object, required ones first. Ours.")

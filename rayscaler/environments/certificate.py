@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from rayscaler.environment import CompiledTool, EnvironmentSpec
+from rayscaler.environments.certificate_chains import check_chains
 from rayscaler.environments.certificate_checks import Checked, Failure, check_tool_runs
 from rayscaler.environments.certificate_coherence import Pair, check_pairs
 from rayscaler.environments.hosting import HostedEnvironment, host_tool
@@ -68,7 +69,9 @@ def _round(spec: EnvironmentSpec, seeds: list[int], seed: int) -> tuple[dict[str
                 session.reset()
     certificate = _certificate(spec, checked, seeds, states)
     if all(c.failure is None for c in checked.values()):
-        certificate["coherence"] = _coherence(check_pairs(environment, sessions[0], seed=seed))
+        certificate["coherence"] = _coherence(
+            [*check_pairs(environment, sessions[0], seed=seed), *check_chains(environment, sessions[0], seed=seed)]
+        )
     return checked, certificate
 
 
@@ -169,12 +172,17 @@ def _rules(checked: dict[str, Checked]) -> dict[str, dict[str, int]]:
 
 def _coherence(pairs: list[Pair]) -> dict[str, Any]:
     tried = [p for p in pairs if p.held is not None]
-    broken = [{"writer": p.writer, "reader": p.reader, "found": p.found} for p in tried if not p.held]
+    broken = [{"writer": p.writer.name, "reader": p.reader.name, "found": p.found} for p in tried if not p.held]
     held = len(tried) - len(broken)
+    kinds: dict[str, tuple[int, int]] = {}
+    for pair in tried:
+        good, every = kinds.get(pair.kind, (0, 0))
+        kinds[pair.kind] = good + bool(pair.held), every + 1
     return {
         "held": held,
         "total": len(tried),
         "not_comparable": len(pairs) - len(tried),
+        "kinds": {kind: [held, every] for kind, (held, every) in sorted(kinds.items())},
         "score": round(held / len(tried), 4) if tried else None,
         "broken": broken,
     }

@@ -10,7 +10,16 @@ from typing import Any, NamedTuple
 
 from numpy.random import Generator
 
-from rayscaler.environment import CompiledTool, Environment, EnvironmentSpec, Operator, Part, Session, ToolErrorKind
+from rayscaler.environment import (
+    CompiledTool,
+    Entity,
+    Environment,
+    EnvironmentSpec,
+    Operator,
+    Part,
+    Session,
+    ToolErrorKind,
+)
 from rayscaler.environments.sampling import sample_arguments
 from rayscaler.environments.sampling_values import sample_value
 from rayscaler.seeds import rng
@@ -19,7 +28,8 @@ _MANY = (Operator.LIST, Operator.SEARCH)
 _PAIRS: dict[Operator, tuple[Operator, ...]] = {
     Operator.CREATE: (Operator.GET, *_MANY),
     Operator.UPDATE: (Operator.GET, *_MANY),
-    Operator.TRANSITION: (Operator.GET,),
+    Operator.TRANSITION: (Operator.GET, *_MANY),
+    Operator.TRANSFER: (Operator.GET, *_MANY),
     Operator.DELETE: (Operator.GET, *_MANY),
     Operator.RELATE: _MANY,
     Operator.UNRELATE: _MANY,
@@ -35,10 +45,15 @@ class _Trial(NamedTuple):
 class Pair(NamedTuple):
     """One trial. `held` is None where the reader cannot show what the writer wrote."""
 
-    writer: str
-    reader: str
+    writer: CompiledTool
+    reader: CompiledTool
     held: bool | None
     found: str = ""
+
+    @property
+    def kind(self) -> str:
+        """What was tried: `create > get`."""
+        return f"{self.writer.operator} > {self.reader.operator}"
 
 
 def check_pairs(environment: Environment, session: Session, *, seed: int) -> list[Pair]:
@@ -65,22 +80,26 @@ def _try(spec: EnvironmentSpec, session: Session, trial: _Trial, draw: Generator
     before = {row[entity.key]: row for row in session.rows(entity.name)}
     written = session.call(writer.name, arguments)
     if not written.ok:
-        return Pair(writer.name, reader.name, None, "the writer refused")
-    keys = [c.key[entity.key] for c in written.changes if c.table == entity.name]
+        return Pair(writer, reader, None, "the writer refused")
+    mine = [c for c in written.changes if c.table == entity.name]
+    keys = [c.key[entity.key] for c in mine]
     if not keys:
-        return Pair(writer.name, reader.name, None, "the writer wrote another table")
+        return Pair(writer, reader, None, "the writer wrote another table")
     gone = writer.operator in (Operator.DELETE, Operator.UNRELATE)
     now = {row[entity.key]: row for row in session.rows(entity.name)}
     row = before[keys[0]] if gone else now[keys[0]]
-    asked = _ask(spec, reader, row, draw)
+    asked = ask(spec, reader, row, draw)
     if asked is None:
-        return Pair(writer.name, reader.name, None, "the row lacks what the reader needs")
+        return Pair(writer, reader, None, "the row lacks what the reader needs")
     answer = session.call(reader.name, asked)
-    held, found = _judge(entity.key, trial, row, answer.value if answer.ok else answer.error)
-    return Pair(writer.name, reader.name, held, found)
+    shown = answer.value if answer.ok else answer.error
+    held, found = _judge(entity.key, trial, row, shown)
+    if held and not gone:
+        held, found = _judge_changed(entity, row, [*(mine[0].after or ())], rows_in(shown))
+    return Pair(writer, reader, held, found)
 
 
-def _ask(spec: EnvironmentSpec, reader: CompiledTool, row: dict[str, Any], draw: Generator) -> dict[str, Any] | None:
+def ask(spec: EnvironmentSpec, reader: CompiledTool, row: dict[str, Any], draw: Generator) -> dict[str, Any] | None:
     """Arguments by which `reader` should find `row`."""
     asked: dict[str, Any] = {}
     label = spec.entity(reader.entity).label
@@ -111,7 +130,7 @@ def _judge(key: str, trial: _Trial, row: dict[str, Any], answer: Any) -> tuple[b
         return _judge_gone(key, reader, row, answer, failed)
     if failed:
         return False, f"{answer.kind}: {answer.message[:120]}"
-    items = _items(answer)
+    items = rows_in(answer)
     mine = [i for i in items if i.get(key) == row[key]] if any(key in i for i in items) else items
     if not mine and reader.operator is Operator.GET and not any(b.column for b in reader.bindings):
         return None, "the reader names no row"
@@ -141,6 +160,15 @@ def _judge(key: str, trial: _Trial, row: dict[str, Any], answer: Any) -> tuple[b
     return (False, f"{wrong or lost} are not as they were sent") if wrong or lost else (True, "")
 
 
+def _judge_changed(
+    entity: Entity, row: dict[str, Any], changed: list[str], shown: list[dict[str, Any]]
+) -> tuple[bool, str]:
+    """Whether a shown row tells every column that was changed as it is now; the sent ones are not all (a status)."""
+    mine = next((i for i in shown if i.get(entity.key) == row[entity.key]), None)
+    wrong = [c for c in changed if mine is not None and mine.get(c, row[c]) != row[c]]
+    return not wrong, f"{wrong} are not as they are" if wrong else ""
+
+
 def _kept(held: Any, sent: Any) -> bool:
     """Whether what was sent is in what is held; tags are added to those that are there, or taken away by key."""
     if isinstance(held, dict) and isinstance(sent, dict):
@@ -163,11 +191,11 @@ def _judge_gone(
         return gone, "" if gone else "the row is still there"
     if failed:
         return answer.kind in (ToolErrorKind.NOT_FOUND, ToolErrorKind.PRECONDITION_FAILED), str(answer.kind)
-    still = any(i.get(key) == row[key] for i in _items(answer))
+    still = any(i.get(key) == row[key] for i in rows_in(answer))
     return not still, "the row is still listed" if still else ""
 
 
-def _items(answer: Any) -> list[dict[str, Any]]:
+def rows_in(answer: Any) -> list[dict[str, Any]]:
     """The rows of an answer: the answer itself, what it wraps, or the lists in it."""
     if isinstance(answer, list):
         return [i for i in answer if isinstance(i, dict)]

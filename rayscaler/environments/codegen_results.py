@@ -5,16 +5,19 @@ A null is left out, as APIs leave out what is not set. An answer that has few of
 
 from __future__ import annotations
 
+import json
 import re
 
 from rayscaler.environment import Operator, Part
 from rayscaler.environments.infer_bounds import Plan
-from rayscaler.environments.infer_drafts import canon
-from rayscaler.environments.lexicon import joined, norm, word_set
-from rayscaler.environments.schemas import properties, required, type_of
+from rayscaler.environments.infer_drafts import Draft, TableDraft, canon
+from rayscaler.environments.infer_types import values_held
+from rayscaler.environments.lexicon import joined, key_noun, norm, word_set
+from rayscaler.environments.schemas import bounded, plain, properties, required, type_of
 from rayscaler.toolspec import JsonSchema
 
 _FEW = 4
+_MOST_FIXED = 12
 WIDTH = 104
 
 
@@ -39,7 +42,8 @@ def many_result(plan: Plan, rows: str, names: dict[str, str]) -> list[str]:
     return _short_lines(_many(plan, rows, names))
 
 
-_PAIRS = re.compile(r'\{"\w+": \w+\["\w+"\](?:, "\w+": \w+\["\w+"\])+\}')
+_PAIR = r'"\w+": (?:\w+\["\w+"\]|"[^",]*"|True|\[\]|\{\}|-?[\d.]+)'
+_PAIRS = re.compile(rf"\{{{_PAIR}(?:, {_PAIR})+\}}")
 
 
 def _short_lines(line: str) -> list[str]:
@@ -64,10 +68,12 @@ def _short_lines(line: str) -> list[str]:
 
 def _one(plan: Plan, row: str) -> str:
     shape = plan.placed.shape
+    if shape.kind == "scalar":
+        return f"return {_scalar(plan, row)}"
     if shape.kind == "silent" and plan.operator is not Operator.DELETE:
         return f"return {row}"
     if shape.kind in ("silent", "empty"):
-        return "return {}"
+        return f"return {_filler(plan.placed.reading.tool.response)}"
     if shape.kind == "operation":
         key = plan.table.columns[plan.table.key].name
         if shape.wrapper == "targetId":
@@ -75,7 +81,7 @@ def _one(plan: Plan, row: str) -> str:
         whole = f"{{k: v for k, v in {row}.items() if v is not None}}"
         return f'return {{"name": f"operations/{{{row}[{chr(39)}{key}{chr(39)}]}}", "done": True, "response": {whole}}}'
     if shape.kind == "wrapped":
-        return f'return {{"{shape.wrapper}": {_projected(plan, row, shape.item)}}}'
+        return f'return {{"{shape.wrapper}": {_projected(plan, row, shape.item)}{_frame(plan)}}}'
     if shape.kind == "list":
         return _as_list(plan, row)
     return f"return {_projected(plan, row, shape.item)}"
@@ -88,17 +94,21 @@ def _as_list(plan: Plan, row: str) -> str:
     if own is not None and type_of(own.schema) == "array":
         return f'return {{"{shape.wrapper}": {row}["{own.name}"] or []}}'
     item = _item(plan, row)
-    return f'return {{"{shape.wrapper}": [{item}]}}' if shape.wrapper else f"return [{item}]"
+    return f'return {{"{shape.wrapper}": [{item}]{_frame(plan)}}}' if shape.wrapper else f"return [{item}]"
 
 
 def _many(plan: Plan, rows: str, names: dict[str, str]) -> str:
     shape = plan.placed.shape
     if shape.kind == "silent":
         return f'return {{"{rows}": {rows}}}'
+    if shape.kind == "scalar":
+        texts = type_of(shape.item) == "string"
+        joined_cells = f'", ".join([str({_scalar(plan, "x")}) for x in {rows}])'
+        return f"return {joined_cells if texts else _count_or_truth(shape.item, rows)}"
     item = _item(plan, "x")
     listed = rows if item == "x" else f"[{item} for x in {rows}]"
     if shape.kind == "empty":
-        return "return {}"
+        return f"return {_filler(plan.placed.reading.tool.response)}"
     if not shape.wrapper:
         return f"return {listed}"
     return f'return {{"{shape.wrapper}": {listed}{_around(plan, rows, names)}}}'
@@ -108,6 +118,7 @@ def _around(plan: Plan, rows: str, names: dict[str, str]) -> str:
     """Counts, and arguments that the answer repeats."""
     parts = ""
     needed = {norm(b.parameter): names[b.parameter] for b in plan.bounds if b.needed and b.part is not Part.IGNORED}
+    must = required(plan.placed.reading.tool.response)
     for name, schema in properties(plan.placed.reading.tool.response).items():
         if name == plan.placed.shape.wrapper:
             continue
@@ -117,7 +128,51 @@ def _around(plan: Plan, rows: str, names: dict[str, str]) -> str:
             parts += f', "{name}": []'
         elif norm(name) in needed and type_of(schema) not in ("array", "object"):
             parts += f', "{name}": {needed[norm(name)]}'
+        elif name in must:
+            parts += f', "{name}": {_filler(schema)}'
     return parts
+
+
+def _frame(plan: Plan) -> str:
+    """What an answer must have around the row that it wraps."""
+    response = plan.placed.reading.tool.response
+    named = [n for n in required(response) if n != plan.placed.shape.wrapper and n in properties(response)]
+    return "".join(f', "{n}": {_filler(properties(response)[n])}' for n in named)
+
+
+def _filler(schema: JsonSchema | None) -> str:
+    """The smallest constant that fits a schema: what an answer must have and no row tells."""
+    kind, values = type_of(schema), plain(schema).get("enum") if schema else None
+    if isinstance(values, list) and values and isinstance(values[0], str | int | float):
+        return repr_json(values[0])
+    if kind in ("integer", "number"):
+        low = bounded(schema).get("minimum", 0)
+        return repr_json(low if kind == "number" else int(low))
+    if kind in ("boolean", "array", "string"):
+        return '""' if kind == "string" else "[]" if kind == "array" else "True"
+    inner = {n: properties(schema)[n] for n in required(schema) if n in properties(schema)} if schema else {}
+    return "{" + ", ".join(f'"{n}": {_filler(s)}' for n, s in inner.items()) + "}"
+
+
+def repr_json(value: object) -> str:
+    """A scalar as source, texts in double quotes."""
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)
+
+
+def _scalar(plan: Plan, row: str) -> str:
+    """A cell as the whole answer: the column that is the answer, else the key; what cannot be one is true, or one."""
+    wanted = plan.placed.shape.item
+    columns = plan.table.columns
+    best = columns.get("result") or columns[plan.table.key]
+    cell = f'{row}["{best.name}"]'
+    if type_of(wanted) == "string":
+        return cell if type_of(best.schema) in ("string", "") else f"str({cell})"
+    fits = type_of(best.schema) == type_of(wanted)
+    return cell if fits else "True" if type_of(wanted) == "boolean" else "1"
+
+
+def _count_or_truth(schema: JsonSchema, rows: str) -> str:
+    return f"len({rows}) > 0" if type_of(schema) == "boolean" else f"len({rows})"
 
 
 def _item(plan: Plan, row: str) -> str:
@@ -137,6 +192,11 @@ def _projected(plan: Plan, row: str, item: JsonSchema) -> str:
         if canon(name, table.noun) in table.columns
     ]
     fits = [(n, c) for n, c in held if _fits(properties(item)[n], c.schema)]
+    fixed = _fixed(plan.table, item, dict(held))
+    if fixed and len(fixed) <= _MOST_FIXED:
+        cells = [(n, c) for n, c in fits if n not in fixed]
+        told = [*(f'"{n}": {row}["{c.name}"]' for n, c in cells), *(f'"{n}": {v}' for n, v in fixed.items())]
+        return f"{{k: v for k, v in {{{', '.join(told)}}}.items() if v is not None}}"
     if not fits:
         flags = [
             n
@@ -163,6 +223,22 @@ def _projected(plan: Plan, row: str, item: JsonSchema) -> str:
         return pairs if sure else f"{{k: v for k, v in {pairs}.items() if v is not None}}"
     names = ", ".join(f'"{n}"' for n, _ in fits)
     return f"{{k: {row}[k] for k in [{names}] if {row}[k] is not None}}"
+
+
+def _fixed(table: TableDraft, item: JsonSchema, held: dict[str, Draft]) -> dict[str, str]:
+    """Properties with a constant: those that have one value only, and what a row must tell and no column holds.
+
+    An id is never one: it would name another row.
+    """
+    found = {}
+    for name, schema in properties(item).items():
+        values = plain(schema).get("enum")
+        only = values[0] if isinstance(values, list) and len(values) == 1 and isinstance(values[0], str) else None
+        if only is not None and name in held and values_held(held[name]) != (only,) and held[name].canon != table.key:
+            found[name] = repr_json(only)
+        elif name in required(item) and name not in held and joined(name) != "id" and not key_noun(name)[1]:
+            found[name] = _filler(schema)
+    return found
 
 
 def _fits(wanted: JsonSchema, held: JsonSchema) -> bool:

@@ -61,8 +61,11 @@ def infer(tools: list[ToolSpec], recipe: MaterializeRecipe) -> Inferred:
     planned = {p.placed.reading.tool.tool_id for p in plans}
     taken = frozenset(p.table.noun for p in plans)
     # A write on a table that cannot be planned there stays out: kept elsewhere, the table's readers would not see it.
-    rest = [r for r, p in zip(readings, placed, strict=True)
+    left = [r for r, p in zip(readings, placed, strict=True)
             if r.tool.tool_id not in planned and (p is None or not r.operator.writes or p.noun not in taken)]
+    # Alone in its table, a tool may answer what intake made up for it: there is nothing else that it could contradict.
+    whole = {tool.tool_id: tool for tool in tools}
+    rest = [r._replace(tool=whole[r.tool.tool_id]) for r in left]
     own, alone = plan_alone(rest, taken)
     drafts |= own
     plans += alone

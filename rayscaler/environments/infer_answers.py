@@ -13,7 +13,7 @@ from rayscaler.environments.infer_columns import draft_table
 from rayscaler.environments.infer_drafts import TableDraft, arguments, is_scalar
 from rayscaler.environments.infer_entities import Placed, is_batch, is_tagging, item_shape
 from rayscaler.environments.infer_plans import checked
-from rayscaler.environments.lexicon import Phrase, is_query, lexicon, noun, phrase_of
+from rayscaler.environments.lexicon import Phrase, is_query, joined, lexicon, noun, phrase_of, word_set
 from rayscaler.environments.operators import Reading
 from rayscaler.environments.schemas import properties, required, type_of
 
@@ -50,9 +50,8 @@ def _recorded(reading: Reading, taken: frozenset[Phrase]) -> Placed | None:
     placed = Placed(reading._replace(operator=Operator.LIST if many else Operator.LOOKUP), phrase, shape, False)
     given = arguments(placed)
     needed = [n for n in required(reading.tool.parameters) if n in given]
-    if needed and not any(_finds(given[n]) for n in needed):
-        return None
-    return placed
+    found = not needed or any(_finds(given[n]) for n in needed)
+    return placed if found and not {joined(n) for n in needed} & word_set("unheard_of") else None
 
 
 def _asked(reading: Reading, taken: frozenset[Phrase]) -> Placed | None:
@@ -64,7 +63,7 @@ def _asked(reading: Reading, taken: frozenset[Phrase]) -> Placed | None:
     if not phrase:
         return None
     placed = Placed(reading._replace(operator=Operator.CREATE), phrase, item_shape(reading, phrase), False)
-    return placed if arguments(placed) else None
+    return placed if arguments(placed) or reading.tool.method in ("", "POST") else None
 
 
 def _deed(reading: Reading) -> Phrase:

@@ -23,7 +23,7 @@ from rayscaler.environments.lexicon import (
     phrase_of,
     word_set,
 )
-from rayscaler.environments.schemas import enum_of, is_frame, matches, properties, required, type_of
+from rayscaler.environments.schemas import enum_of, is_frame, matches, plain, properties, required, type_of
 from rayscaler.toolspec import JsonSchema, snake
 
 _WRITERS = (Operator.CREATE, Operator.UPDATE, Operator.TRANSITION, Operator.RELATE, Operator.TRANSFER)
@@ -74,7 +74,16 @@ def _add_properties(draft: TableDraft, placed: Placed) -> None:
         column = _column(draft, name, schema)
         column.score += 7 if name in always else 1
         column.answered = True
+        column.told.append(values_of(schema))
         column.always = column.always or name in always
+
+
+def values_of(schema: JsonSchema) -> tuple[str, ...]:
+    """The values that a schema allows: texts, or whole numbers as text; empty if it is open."""
+    values = plain(schema).get("enum")
+    if type_of(schema) == "integer" and isinstance(values, list):
+        return tuple(str(v) for v in values if isinstance(v, int) and not isinstance(v, bool))
+    return enum_of(schema) if type_of(schema) in ("string", "") else ()
 
 
 def _usable(name: str) -> bool:
@@ -109,6 +118,7 @@ def _add_arguments(draft: TableDraft, placed: Placed, key: str, every: bool, *, 
                 continue
             column = _column(draft, name, schema)
             column.written = True
+            column.sent.append(values_of(schema))
             column.score += 4 if name in needed else 2
             column.needed_by += name in needed and reading.operator in (Operator.CREATE, Operator.RELATE)
         elif _is_filter(draft, name, schema, name in needed or scope, every):

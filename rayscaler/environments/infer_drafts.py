@@ -46,7 +46,13 @@ class Draft:
     deserted: bool = False
     needed_by: int = 0
     enums: list[tuple[str, ...]] = field(default_factory=list)
+    told: list[tuple[str, ...]] = field(default_factory=list)
+    """Enumerations of the answers that have the column; numbers as text."""
+    sent: list[tuple[str, ...]] = field(default_factory=list)
+    """Enumerations of the arguments that are written to it."""
     parameters: list[str] = field(default_factory=list)
+    moved: bool = False
+    """A status that transitions move: its values are those of the tools."""
     measure: bool = False
     """A quantity that is moved: it refers to nothing, whatever it is called."""
     refers: Phrase = ()

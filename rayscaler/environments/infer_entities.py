@@ -158,8 +158,9 @@ def _can_reach(reading: Reading, part: Phrase) -> bool:
 
 def is_batch(reading: Reading) -> bool:
     """Whether a tool writes many rows in one call."""
-    parts = set(phrase_of(reading.tool.name))
-    return bool(parts & {"batch", "bulk"}) and reading.operator.writes
+    parts, given = set(phrase_of(reading.tool.name)), properties(reading.tool.parameters)
+    several = not given or any(type_of(s) in ("array", "object") for s in given.values())
+    return bool(parts & {"batch", "bulk"}) and several and reading.operator.writes
 
 
 def _is_narrow(reading: Reading) -> bool:

@@ -180,7 +180,7 @@ def _check(plan: Plan) -> str:
             return "an update that names neither a row nor a value"
         plan.operator, plan.upsert = Operator.TRANSITION, False
         plan.status = plan.status or participle(_verb_word(plan.placed.reading))
-    if plan.operator is Operator.CREATE and not values and not plan.copies:
+    if plan.operator is Operator.CREATE and not values and not plan.copies and (plan.upsert or plan.table.key_given):
         return "it makes a row of nothing that the caller says"
     if plan.operator is Operator.DELETE and not plan.key and not filters:
         return "it would delete every row"

@@ -93,7 +93,7 @@ def _widen(about: list[Plan]) -> None:
         known = list(dict.fromkeys([*known, *plan.states, *(() if own else plan.barred), *ends]))
     if len(known) == 1:
         known = [*known, spell("pending", [known[0], "PENDING"] if known[0].isupper() else known)]
-    column.enums = [tuple(known)]
+    column.enums, column.moved = [tuple(known)], True
     column.schema = {**column.schema, "enum": known}
     column.score += 100
 

@@ -43,6 +43,10 @@ _ALL_TOOLS = 0.4
 """Share of the tools from which a parameter that they need, and no table explains, has one fixed value. Ours."""
 
 
+_MOST_COLUMNS = 24
+"""Columns of a table whose every answer must tell so many. Ours: as many as an answer's schema keeps."""
+
+
 class Tables:
     """The tables of one domain: drafts by noun, names, references and fixed values, filled in step by step."""
 
@@ -231,6 +235,7 @@ def keep_columns(tables: Tables, recipe: MaterializeRecipe) -> None:
             max(values, key=lambda c: c.score).score += 100
     for phrase, draft in tables.drafts.items():
         for found, column in draft.columns.items():
+            column.score += 60 if column.always and column.answered else 0
             must = found in (draft.key, "arn") or column.scope or (phrase, found) in tables.fixed
             column.score += 1000 if must else 20 if (phrase, found) in tables.references else 0
             column.score += (
@@ -241,6 +246,8 @@ def keep_columns(tables: Tables, recipe: MaterializeRecipe) -> None:
         order = sorted(draft.columns, key=lambda c: -draft.columns[c].score)
         # Where no answer is known, the arguments that tools write are all that there is: none is left out.
         silent = not any(c.answered for c in draft.columns.values())
-        kept = {*order[: recipe.max_columns], *(c for c in order if silent and draft.columns[c].written)}
+        always = sum(c.always and c.answered for c in draft.columns.values())
+        most = max(recipe.max_columns, min(always, _MOST_COLUMNS))
+        kept = {*order[:most], *(c for c in order if silent and draft.columns[c].written)}
         draft.columns = {c: d for c, d in draft.columns.items() if c in kept}
         _tell_apart(draft)

@@ -18,6 +18,9 @@ from rayscaler.environments.lexicon import (
 )
 from rayscaler.environments.schemas import bounded, properties, type_of
 
+_MOST_VALUES = 60
+"""An enumeration of more values is no list to choose from. Ours."""
+
 
 def make_entity(tables: Tables, phrase: Phrase) -> Entity:
     """The entity of one draft: key first, then the columns in the order in which the API speaks of them."""
@@ -90,10 +93,10 @@ def _column(tables: Tables, draft: TableDraft, found: str) -> Column:
         and not is_key
     )
     given_key = bool(creators) and all(_gives(p, column) for p in creators)
-    named = not creators and bool(_enum(column))
+    named = not creators and bool(values_held(column))
     generated = bool((is_key and not given_key and not named) or (times and born) or arn or made_up)
     nullable = not (is_key or generated or (needed and not volatile) or (fixed and not creators))
-    enum = (fixed,) if fixed else () if target or (is_key and generated) else _enum(column)
+    enum = (fixed,) if fixed else () if target or (is_key and generated) else values_held(column)
     low, high = (None, None) if is_key or target else _bounds(column, kind)
     return Column(
         name=column.name,
@@ -138,9 +141,9 @@ def default_of(tables: Tables, draft: TableDraft, column: Draft) -> str | int | 
     held = (draft.noun, column.canon) in tables.references or (draft.noun, column.canon) in tables.fixed
     if held or not column.always or not column.written or is_stamp(column) or column.canon == draft.key:
         return None
-    kind, values = type_of(column.schema), _enum(column)
+    kind, values = type_of(column.schema), values_held(column)
     if values:
-        return beginning(values)
+        return int(values[0]) if kind == "integer" else beginning(values)
     if kind == "boolean":
         return False
     if kind in ("integer", "number"):
@@ -161,13 +164,24 @@ def _gives(plan: Plan, column: Draft) -> bool:
     return any(b.column is column and b.needed for b in plan.of(*parts)) or (plan.copies and column.scope)
 
 
-def _enum(column: Draft) -> tuple[str, ...]:
-    """What the column may hold: all values of all schemas, unless a write takes any text."""
-    if type_of(column.schema) not in ("string", ""):
+def values_held(column: Draft) -> tuple[str, ...]:
+    """What the column may hold: what all answers can tell and what writes send, else all values of all schemas.
+
+    Nothing is fixed where a write takes any text and no answer says what it may be.
+    """
+    if type_of(column.schema) not in ("string", "integer", ""):
+        return ()
+    enums = [set(e) for e in column.told if e]
+    common = set.intersection(*enums) if enums and len(enums) == len(column.told) else set()
+    every = tuple(dict.fromkeys(v for enum in (*column.told, *column.sent, *column.enums) for v in enum))
+    sent = {v for enum in (*column.sent, *(() if column.told else column.enums)) for v in enum}
+    if common and len(every) <= _MOST_VALUES and not column.moved:
+        return tuple(v for v in every if v in common or v in sent)
+    if type_of(column.schema) == "integer":
         return ()
     values = tuple(dict.fromkeys(v for enum in column.enums for v in enum))
     open_write = column.written and any(not enum for enum in column.enums)
-    return () if open_write or not values or len(values) > 60 else values
+    return () if open_write or not values or len(values) > _MOST_VALUES else values
 
 
 def _bounds(column: Draft, kind: str) -> tuple[float | None, float | None]:

@@ -14,6 +14,7 @@ from rayscaler.canonical import dumps
 from rayscaler.environment import Part
 from rayscaler.environments.infer_bounds import Bound, Plan
 from rayscaler.environments.infer_tables import Tables
+from rayscaler.environments.infer_types import values_held
 from rayscaler.environments.lexicon import is_boilerplate
 from rayscaler.environments.schemas import SCALARS, bounded, enum_of, properties, required, type_of
 from rayscaler.recipes import MaterializeRecipe
@@ -89,8 +90,13 @@ def _parameter(given: JsonSchema, bound: Bound, plan: Plan, tables: Tables, deta
         return schema if schema["required"] else {k: v for k, v in schema.items() if k != "required"}
     schema = bounded(given, depth=detail.depth, writable=True, **cut)
     values = enum_of(given)
+    column = bound.column if bound.part is Part.VALUE else None
+    held = values_held(column) if column is not None and type_of(column.schema) == type_of(schema) else ()
     if values and len(values) <= _MANY_VALUES:
         schema["enum"] = list(values)
+    elif held and type_of(schema) in ("string", "integer"):
+        # What the column may hold is said where it is written: an open text would be refused.
+        schema["enum"] = [int(v) for v in held] if type_of(schema) == "integer" else list(held)
     else:
         schema.pop("enum", None)
     fixed = tables.fixed.get((plan.table.noun, bound.column.canon)) if bound.column else _elsewhere(tables, bound)

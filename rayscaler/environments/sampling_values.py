@@ -46,6 +46,9 @@ def sample_value(name: str, schema: dict[str, Any], column: Column | None, unlik
     if values:
         return values[int(rng.integers(len(values)))]
     kind = schema.get("type") or _kind_of(column)
+    if column is not None and column.enum and kind == "integer" and column.type == "INTEGER":
+        numbers = [int(v) for v in column.enum if int(v) != unlike] or [int(v) for v in column.enum]
+        return numbers[int(rng.integers(len(numbers)))]
     if kind == "boolean":
         return not unlike if isinstance(unlike, bool) else bool(rng.integers(2))
     if kind in ("integer", "number"):

@@ -13,7 +13,7 @@ from rayscaler.environments.lexicon import Phrase, joined, phrase_of, singular, 
 from rayscaler.environments.wording import shortened
 from rayscaler.toolspec import JsonSchema
 
-Kind = Literal["silent", "empty", "item", "wrapped", "list", "operation"]
+Kind = Literal["silent", "scalar", "empty", "item", "wrapped", "list", "operation"]
 
 
 SCALARS = frozenset({"string", "integer", "number", "boolean", ""})
@@ -121,7 +121,7 @@ def shape_of(response: JsonSchema | None, target: Phrase, *, many: bool) -> Shap
     if type_of(schema) == "array":
         return _listed("", schema, target)
     if type_of(schema) not in ("object", ""):
-        return Shape("silent")
+        return Shape("scalar", "", schema)
     found = {k: v for k, v in properties(schema).items() if not is_frame(k, v)}
     if not found:
         return Shape("empty") if "properties" in schema or not schema.get("additionalProperties") else Shape("silent")

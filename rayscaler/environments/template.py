@@ -22,8 +22,8 @@ PAGE_BYTES = 1024
 MAX_PAGES = 32_768
 """Largest database of one session: 32 MiB. A call that would grow it further fails and changes nothing."""
 _CACHE_PAGES = 16
-_STATEMENTS = 16
-"""Prepared statements kept per session."""
+_STATEMENTS = 64
+"""Prepared statements kept per session: with 16, calls that go round 19 tools prepare theirs again each time."""
 
 
 class Start:

@@ -1,0 +1,25 @@
+"""The rollouts benchmark compares with an ideal that can be worked out by hand."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.append(str(Path(__file__).parents[2] / "jobs"))
+
+from benchmarks.rollouts import Shift, ideal_s
+
+
+@pytest.mark.parametrize(
+    ("seats", "expected"),
+    [
+        (4, 6.0),   # all at once: the longest, 3 calls of 2 s
+        (2, 10.0),  # 3 | 1, 2 | 2: the first seat 6 s, then the last conversation's 4 s; the other 2 + 4
+        (1, 16.0),  # one after the other
+    ],
+)
+def test_the_ideal_seats_conversations_in_the_order_of_their_shards(seats, expected):
+    shifts = [Shift(20.0, 30.0, 0.0, 0.0, [2, 2]), Shift(10.0, 25.0, 0.0, 0.0, [3, 1])]
+    assert ideal_s(shifts, seats, latency=2.0) == expected

@@ -79,7 +79,7 @@ def told_states(reading: Reading, table: Phrase, known: Iterable[str] = ()) -> T
     barred: list[str] = []
     for i, sentence in enumerate(sentences(reading.tool.description)[:40]):
         ruling = rule_pattern("forbid").search(sentence) or rule_pattern("require").search(sentence)
-        if (i == 0 or ruling) and finder.word.search(sentence):
+        if (i == 0 or ruling) and finder.word.search(sentence) and not rule_pattern("no_rule").search(sentence):
             for word, refused in _of_sentence(finder, reading, thing.sub("§", sentence), first=i == 0):
                 (barred if refused else wanted).append(word)
     result = {reading.status, participle(reading.word)}

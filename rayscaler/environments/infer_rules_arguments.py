@@ -119,7 +119,7 @@ def _named(sentence: str, given: dict[str, JsonSchema], among: list[str]) -> lis
 
 
 def _together(sentence: str, names: list[str]) -> list[ArgumentRule]:
-    if len(names) < 2:
+    if len(names) < 2 or rule_pattern("no_rule").search(sentence):
         return []
     rules = []
     if rule_pattern("not_both").search(sentence) and len(names) == 2:

@@ -86,9 +86,9 @@ def _widen(about: list[Plan]) -> None:
     active = "pending" if any(p.status == "active" for p in about) else "active"
     known = known or list(dict.fromkeys(s for p in about for s in p.states)) or [active]
     for plan in about:
-        plan.states = tuple(spell(s, known) if own else s for s in plan.states)
+        plan.states = tuple(dict.fromkeys(spell(s, known) if own else s for s in plan.states))
         plan.status = spell(plan.status, known) if own and plan.status else plan.status
-        plan.barred = tuple(spell(s, known) if own else s for s in plan.barred)
+        plan.barred = tuple(dict.fromkeys(spell(s, known) if own else s for s in plan.barred))
         ends = [plan.status] if plan.status else []
         known = list(dict.fromkeys([*known, *plan.states, *(() if own else plan.barred), *ends]))
     if len(known) == 1:

@@ -169,7 +169,8 @@ def _list_wrapper(found: dict[str, JsonSchema], target: Phrase, many: bool) -> s
 
 def _item_wrapper(found: dict[str, JsonSchema], target: Phrase) -> str:
     objects = [k for k, v in found.items() if len(properties(v)) >= 2]
-    named = [k for k in objects if matches(k, target) or (target and singular(phrase_of(k)[-1]) == target[-1])]
+    last = {k: singular(phrase_of(k)[-1]) for k in objects if phrase_of(k)}
+    named = [k for k in objects if matches(k, target) or (target and last.get(k) == target[-1])]
     if named and len(found) <= 3:
         return named[0]
     wrappers = [k for k in objects if joined(k) in word_set("item_wrappers") or _is_whole_metadata(k, found[k])]

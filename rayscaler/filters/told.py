@@ -71,14 +71,29 @@ def untold(played: Played, wanted: Wanted) -> Verdict | None:
 
 def says(content: str, answer: Answer | WantedAnswer) -> bool:
     """Whether the words `content` hold the text of `answer`, or its bare value."""
+    forms, folded = _forms(answer), content.casefold()
+    if any(_stands_alone(form.casefold(), folded) for form in forms):  # most do, and respelling costs ten times as much
+        return True
     spelt = _spelt(content)
-    return any(_holds(spelt, content, form) for form in _forms(answer))
+    return any(_holds(spelt, content, form) for form in forms)
 
 
 def _forms(answer: Answer | WantedAnswer) -> list[str]:
     bare = str(answer.value)
     # Codes of two letters (languages: `it`, `is`, `no`) are words of any sentence.
     return [answer.text] if len(bare) < 3 and bare.isalpha() else [answer.text, bare]
+
+
+def _stands_alone(form: str, content: str) -> bool:
+    """Whether `form` stands in `content` as it is, not as a part of a longer word or number."""
+    start = content.find(form) if form.strip() else -1
+    while start >= 0:
+        before, after = content[:start][-1:], content[start + len(form):][:2]
+        joined = before.isalnum() or before in tuple("_.,:-") or after[:1].isalnum() or after[:1] == "_"
+        if not joined and not (after[:1] in tuple(".,:") and after[1:].isdigit()):
+            return True
+        start = content.find(form, start + 1)
+    return False
 
 
 def _holds(spelt: str, content: str, form: str) -> bool:

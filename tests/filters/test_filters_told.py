@@ -127,3 +127,21 @@ def test_the_usual_ways_to_say_a_value_are_read(told, content):
 )
 def test_another_value_is_not_taken_for_it(told, content):
     assert not says(content, told)
+
+
+@pytest.mark.parametrize(
+    ("text", "content", "told"),
+    [
+        ("45.90", "It costs 45.90.", True),
+        ("45.90", "It costs 145.90", False),
+        ("45.90", "It costs 45.905", False),
+        ("45", "It costs 45.90, or 45", True),
+        ("45", "It costs 45.90", False),
+        ("5", "It went down by -5", False),
+        ("open", "It was reopened", False),
+        ("open", "«Open»!", True),
+        ("by february", "It ends by February 25", True),
+    ],
+)
+def test_an_answer_stands_by_itself_and_not_inside_another_word_or_number(text, content, told):
+    assert says(content, answer(text)) is told

@@ -24,11 +24,11 @@ export RAY_AUTH_MODE ?= disabled
 demo: $(STAMP)
 	$(BIN)/rayscaler run $(CONFIG)
 
-test: $(STAMP)
-	$(BIN)/python -m pytest
+test: unit
+	$(BIN)/python -m pytest -m "ray or slow"
 
 unit: $(STAMP)
-	$(BIN)/python -m pytest -m "not ray and not slow"
+	$(BIN)/python -m pytest -m "not ray and not slow" --numprocesses 2
 
 lint: $(STAMP)
 	$(BIN)/ruff check rayscaler tests jobs

@@ -254,8 +254,63 @@ class CurateRecipe(Recipe):
         return {**self.model_dump(mode="json"), "benchmarks": [b.identity() for b in self.benchmarks]}
 
 
+class Shape(Recipe):
+    """A Qwen3-shaped model that is trained from scratch. The defaults have about 2.5 million parameters beside the
+    embeddings: a model to prove the path with, not one to use. Ours."""
+
+    layers: int = Field(4, ge=1)
+    hidden: int = Field(192, ge=8)
+    heads: int = Field(6, ge=1)
+    kv_heads: int = Field(2, ge=1, description="Heads of keys and values, shared by groups of query heads.")
+    head_dim: int = Field(32, ge=2)
+    mlp: int = Field(512, ge=8, description="Width of the gated feed-forward layer.")
+    rope_theta: float = Field(10_000.0, gt=0)
+
+
+class Lora(Recipe):
+    """Low-rank adapters on all linear layers instead of all weights. Ours: the paper trains all weights."""
+
+    rank: int = Field(16, ge=1)
+    alpha: int = Field(32, ge=1, description="Scale: the adapters' product is multiplied by alpha / rank.")
+
+
+class Phase(Recipe):
+    """One phase of fine-tuning. It starts from the phase before it, the first from `train.model`."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")
+    examples: Literal["all", "verticals"] = Field("all", description="Every example, or those of `curate.verticals`.")
+    epochs: int = Field(2, ge=1, description="Ours: the paper has no value.")
+    learning_rate: float = Field(1e-5, gt=0, description="Peak. Ours: the paper has no value.")
+
+
+class TrainRecipe(Recipe):
+    """Examples -> checkpoints (paper section 3.2): general, then on from it on chosen verticals. The loss and the two
+    phases are the paper's, every number is ours."""
+
+    model: str = Field("scratch", description="`scratch` (then `shape` counts), or a local folder or hub name.")
+    shape: Shape = Shape()
+    phases: tuple[Phase, ...] = (Phase(name="general"), Phase(name="vertical", examples="verticals"))
+    lora: Lora | None = None
+    max_tokens: int = Field(8192, ge=16, description="Tokens of one packed row; longer examples are left out whole.")
+    batch: int = Field(16, ge=1, description="Packed rows of one optimiser step, over all workers together.")
+    warmup: float = Field(0.03, ge=0, le=1, description="Share of a phase's steps that climb to the peak.")
+    weight_decay: float = Field(0.1, ge=0)
+    clip: float = Field(1.0, gt=0, description="Largest norm of the gradient.")
+    precision: Literal["bf16", "fp32"] = Field("bf16", description="Of the matrix products; weights stay float32.")
+    gradient_checkpointing: bool = Field(True, description="Recompute activations: less memory, a third more time.")
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> TrainRecipe:
+        names = [phase.name for phase in self.phases]
+        if not names or len(set(names)) != len(names):
+            raise ValueError(f"`phases` needs at least one, each with its own name; found {names}")
+        if self.lora and self.model == "scratch":
+            raise ValueError("`lora` needs a model to adapt: name one in `model`, or train from scratch without it")
+        return self
+
+
 class Recipes(Recipe):
-    """All recipes of a run, by stage name."""
+    """All recipes of a run, by stage name. A stage whose recipe is None is not part of the run."""
 
     ingest: IngestRecipe = IngestRecipe()
     embed: EmbedRecipe = EmbedRecipe()
@@ -267,3 +322,4 @@ class Recipes(Recipe):
     rollout: RolloutRecipe = RolloutRecipe()
     filter: FilterRecipe = FilterRecipe()
     curate: CurateRecipe = CurateRecipe()
+    train: TrainRecipe | None = None

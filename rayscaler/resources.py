@@ -6,6 +6,8 @@ least one free; its workers ask for `worker_cpus` each.
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict, Field
 
 
@@ -29,3 +31,10 @@ class Resources(BaseModel):
     call_retries: int = Field(6, ge=0, description="How often a model call that failed for the server's reasons (429, "
                               "5xx, no connection, no answer in time) is made again.")
     call_wait_s: float = Field(60.0, gt=0, description="Longest wait between two attempts of a call, in seconds.")
+    train_workers: int = Field(0, ge=0, description="Workers that train together; 0: one per GPU, one without GPUs.")
+    train_cpus: float = Field(1.0, gt=0, description="Logical CPUs of one training worker.")
+    train_retries: int = Field(3, ge=0, description="Times that a phase may lose its workers before the run ends.")
+    checkpoint_steps: int = Field(200, ge=1, description="Optimiser steps between two checkpoints.")
+    deepspeed: str = Field("", description="A DeepSpeed configuration (configs/deepspeed/zero2.json), relative to the "
+                           "configuration file; empty trains with PyTorch's data parallelism.")
+    attention: Literal["sdpa", "flash_attention_2", "eager"] = Field("sdpa", description="Kernel of the attention.")

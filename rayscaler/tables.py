@@ -247,9 +247,46 @@ OVERLAPS = Table("overlaps", 1, ("kind", "key", "measure"), "The benchmark text 
     Field("contaminated", _BOOL, "Whether the score is above the recipe's bound."),
 ))
 
+PACKS = Table("packs", 1, ("phase", "step", "slot"), "Packed rows of tokens in the order of training, per step.", (
+    Field("phase", _STR, "The phase of training."),
+    Field("step", _INT, "Optimiser step, 0-based over all epochs of the phase."),
+    Field("slot", pa.int32(), "Place in the step's batch; worker r of W trains on the slots r, r + W, …"),
+    Field("epoch", pa.int32(), "0-based."),
+    Field("input_ids", pa.list_(pa.int32()), "Token ids of whole examples, one after another."),
+    Field("labels", pa.list_(pa.int32()), "The same where the loss looks, else -100."),
+    Field("position_ids", pa.list_(pa.int32()), "From 0 again with each example."),
+    Field("step_supervised", _INT, "Supervised tokens of the whole step: what its loss is a mean over."),
+))
+
+LOSSES = Table("losses", 1, ("phase", "step"), "The loss of each optimiser step (eq. 2).", (
+    Field("phase", _STR, "The phase of training."),
+    Field("step", _INT, "Optimiser step, 0-based."),
+    Field("epoch", pa.int32(), "0-based."),
+    Field("loss", pa.float64(), "Mean cross entropy per supervised token of the step, in nats."),
+    Field("gradient_norm", pa.float64(), "Before it was clipped."),
+    Field("learning_rate", pa.float64(), "Of this step."),
+    Field("n_tokens", _INT, "Tokens that went through the model."),
+    Field("n_supervised", _INT, "Tokens that the loss looked at."),
+))
+
+CHECKPOINTS = Table("checkpoints", 1, ("phase",), "Trained models, in Hugging Face layout (paper section 3.2).", (
+    Field("phase", _STR, "The phase that ended with it."),
+    Field("folder", _STR, "Where it lies below the run's root."),
+    Field("start", _STR, "The phase, folder or hub name that its weights started from, or `scratch`."),
+    Field("n_examples", _INT, "Examples in one epoch."),
+    Field("n_steps", _INT, "Optimiser steps."),
+    Field("n_tokens", _INT, "Tokens that went through the model."),
+    Field("n_supervised", _INT, "Tokens that the loss looked at."),
+    Field("first_loss", pa.float64(), "Loss of the first step."),
+    Field("last_loss", pa.float64(), "Loss of the last step."),
+    Field("n_parameters", _INT, "Of the whole model."),
+    Field("content", _STR, "SHA-256 of its weights' files."),
+))
+
 CATALOGUE: dict[str, Table] = {
     table.name: table
     for table in (TOOLS, DUPLICATES, REJECTS, PHRASES, EMBEDDINGS, CANDIDATES, EDGES, DOMAINS, COHERENCE, LINKS,
                   ENVIRONMENTS, TASKS, TRAJECTORIES, MODEL_CALLS, VERDICTS, FUNNEL, TOKENIZERS, EXAMPLES,
-                  SIGNATURES, NEAR_DUPLICATES, BENCHMARK_TEXTS, OVERLAPS)
+                  SIGNATURES, NEAR_DUPLICATES, BENCHMARK_TEXTS, OVERLAPS, PACKS, LOSSES,
+                  CHECKPOINTS)
 }

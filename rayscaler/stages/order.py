@@ -9,7 +9,19 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from rayscaler.runtime.context import Context
-from rayscaler.stages import compose, connect, curate, embed, filter, ingest, link, materialize, partition, rollout
+from rayscaler.stages import (
+    compose,
+    connect,
+    curate,
+    embed,
+    filter,
+    ingest,
+    link,
+    materialize,
+    partition,
+    rollout,
+    train,
+)  # fmt: skip
 from rayscaler.table import Table
 
 
@@ -49,5 +61,5 @@ class Stage(Protocol):
 
 
 STAGES: tuple[Stage, ...] = (
-    ingest, embed, connect, partition, link, materialize, compose, rollout, filter, curate,
+    ingest, embed, connect, partition, link, materialize, compose, rollout, filter, curate, train,
 )  # fmt: skip

@@ -1,0 +1,90 @@
+"""One phase of fine-tuning on Ray Train: packed rows in, a model in Hugging Face layout out.
+
+What is deterministic: the rows of every step, their order, the learning rate, the new weights of a model from scratch.
+Each worker reads all packed rows in order and trains on its share of each step's slots, so a resumed phase, or one on
+another number of workers, sees the same batches; losses then differ by rounding at most. A checkpoint holds the step it
+was made after and all losses up to it. After a kill, Ray Train gives back the newest checkpoint that it registered, and
+the steps since are made again.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow.fs as pafs
+
+from rayscaler.errors import StageError
+from rayscaler.resources import Resources
+from rayscaler.runtime.train_loop import DATASET, MODEL, PROGRESS, Job, Trained, train_loop
+
+
+def fine_tune(job: Job) -> Trained:
+    """Train the phase and leave its model in `<root>/model`.
+
+    Raises StageError with the workers' own error if they cannot finish.
+    """
+    import ray.data
+    import ray.train
+    from ray.train.torch import TorchConfig, TorchTrainer
+    from ray.train.v2.api.exceptions import TrainingFailedError
+
+    train: Any = ray.train  # its classes are chosen at import; type checkers see those of the first version
+
+    gpus = int(job.resources.worker_gpus)
+    options = ray.data.ExecutionOptions(preserve_order=True)
+    trainer = TorchTrainer(
+        train_loop,
+        train_loop_config={"job": job},
+        scaling_config=train.ScalingConfig(
+            num_workers=workers_of(job.resources),
+            use_gpu=gpus > 0,
+            resources_per_worker={"CPU": job.resources.train_cpus, **({"GPU": gpus} if gpus else {})},
+        ),
+        torch_config=TorchConfig(backend="nccl" if gpus else "gloo"),
+        datasets={DATASET: ray.data.read_parquet(list(job.packs), filesystem=job.filesystem)},
+        dataset_config=train.DataConfig(datasets_to_split=[], execution_options=options),
+        run_config=train.RunConfig(
+            name="state",
+            storage_path=job.root,
+            storage_filesystem=job.filesystem,
+            failure_config=train.FailureConfig(max_failures=job.resources.train_retries),
+            checkpoint_config=train.CheckpointConfig(num_to_keep=2),
+            worker_runtime_env={"env_vars": {} if gpus else {"DS_ACCELERATOR": "cpu"}},
+        ),
+    )
+    try:
+        result = trainer.fit()
+    except TrainingFailedError as error:
+        raise StageError(f"train: phase {job.phase.name} could not finish: {error}") from error
+    if result.checkpoint is None:
+        raise StageError(f"train: phase {job.phase.name} ended without a checkpoint in {job.root}")
+    return _collect(job, result.checkpoint)
+
+
+def workers_of(resources: Resources) -> int:
+    """How many workers train together."""
+    import ray
+
+    if resources.train_workers:
+        return resources.train_workers
+    if not resources.worker_gpus:
+        return 1
+    gpus = ray.cluster_resources().get("GPU", 0)  # type: ignore[no-untyped-call]
+    return max(1, int(gpus // resources.worker_gpus))
+
+
+def _collect(job: Job, checkpoint: Any) -> Trained:
+    """Move the model of the last checkpoint to its place, then let go of the training state."""
+    with checkpoint.as_directory() as folder:
+        trained = Trained(**json.loads((Path(folder) / PROGRESS).read_text()))
+        if len(trained.losses) != job.n_steps:
+            raise StageError(f"train: phase {job.phase.name} ended after {len(trained.losses)} of {job.n_steps} steps")
+        job.filesystem.create_dir(f"{job.root}/{MODEL}", recursive=True)
+        pafs.copy_files(
+            str(Path(folder) / MODEL), f"{job.root}/{MODEL}",
+            source_filesystem=pafs.LocalFileSystem(), destination_filesystem=job.filesystem,
+        )  # fmt: skip
+    job.filesystem.delete_dir(f"{job.root}/state")
+    return trained

@@ -1,0 +1,201 @@
+"""What each worker of a phase runs: rows in, gradients, steps, checkpoints. `runtime.fine_tune` starts it."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import groupby
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pyarrow.fs as pafs
+
+from rayscaler.errors import StageError
+from rayscaler.recipes import Phase, TrainRecipe
+from rayscaler.resources import Resources
+from rayscaler.runtime.engines import Engine, make_engine
+from rayscaler.runtime.logbook import Logbook
+from rayscaler.runtime.models import write_model
+from rayscaler.training.packing import IGNORED, Row
+from rayscaler.training.schedule import learning_rate
+from rayscaler.training.tokenizer import load_tokenizer
+
+PROGRESS, MODEL = "progress.json", "model"
+"""Inside a checkpoint: the losses so far, and (in the last one) the model."""
+
+DATASET = "packs"
+
+
+class Job(NamedTuple):
+    """One phase. It pickles: every training worker gets it.
+
+    packs: paths of the Parquet files of the packed rows, in order. root: where checkpoints and logs go, a folder of
+    `filesystem`. start: `scratch`, a model's name, or a folder of `filesystem` with the model of the phase before.
+    """
+
+    phase: Phase
+    recipe: TrainRecipe
+    resources: Resources
+    seed: int
+    n_steps: int
+    packs: tuple[str, ...]
+    filesystem: pafs.FileSystem
+    root: str
+    start: str
+    start_is_ours: bool
+    tokenizer_json: str
+    chat_template: str
+    deepspeed: dict[str, Any] | None
+
+
+class Trained(NamedTuple):
+    """What a phase left: one row of losses per step, and the model's size and digest."""
+
+    losses: list[dict[str, Any]]
+    n_parameters: int
+    content: str
+
+
+class Slot(NamedTuple):
+    """One packed row of a step, and how many supervised tokens the whole step has."""
+
+    step: int
+    epoch: int
+    row: Row
+    step_supervised: int
+
+
+def train_loop(settings: dict[str, Any]) -> None:
+    """Ray Train calls it on every worker with `{"job": Job}`."""
+    import ray.train
+
+    job: Job = settings["job"]
+    context = ray.train.get_context()
+    with _start(job) as start:
+        Worker(job, start, rank=context.get_world_rank(), world=context.get_world_size()).run()
+
+
+@contextmanager
+def _start(job: Job) -> Iterator[str]:
+    """The name or local folder that the model is loaded from."""
+    if not job.start_is_ours:
+        yield job.start
+        return
+    from ray.train import Checkpoint
+
+    with Checkpoint(job.start, job.filesystem).as_directory() as folder:
+        yield folder
+
+
+class Worker:
+    """One of `world` workers. All of them hold the same losses; worker 0 writes them down."""
+
+    def __init__(self, job: Job, start: str, *, rank: int, world: int) -> None:
+        self.job, self.start, self.rank, self.world = job, start, rank, world
+        self.rows = -(-job.recipe.batch // world)
+        """Packed rows that each worker runs per step: collectives wait for all workers, so all run as many."""
+        self.tokenizer = load_tokenizer(job.tokenizer_json, job.chat_template)
+        self.engine: Engine = make_engine(
+            start, job.recipe, job.resources, job.deepspeed,
+            vocabulary=len(self.tokenizer), seed=job.seed, rows=self.rows, world=world,
+        )  # fmt: skip
+        self.losses = _resume(self.engine)
+        self.logbook = Logbook(self.engine.model, world, first_step=len(self.losses)) if rank == 0 else None
+
+    def run(self) -> None:
+        """All steps that are missing."""
+        import ray.train
+
+        for slots in _steps(ray.train.get_dataset_shard(DATASET), after=len(self.losses)):
+            self.losses.append(self._step(slots))
+            if self.logbook:
+                self.logbook.write(self.losses[-1])
+            if len(self.losses) == self.job.n_steps or len(self.losses) % self.job.resources.checkpoint_steps == 0:
+                self._report()
+
+    def _step(self, slots: list[Slot]) -> dict[str, Any]:
+        """One optimiser step over the step's slots; a worker without a slot of its own runs the first at scale 0."""
+        first, mine = slots[0], slots[self.rank :: self.world]
+        total = 0.0
+        for number in range(self.rows):
+            is_mine = number < len(mine)
+            row, scale = (mine[number].row, 1 / first.step_supervised) if is_mine else (first.row, 0.0)
+            loss = self.engine.accumulate(row, scale, last=number == self.rows - 1)
+            total += loss if is_mine else 0.0
+        peak, warmup = self.job.phase.learning_rate, self.job.recipe.warmup
+        rate = learning_rate(first.step, steps=self.job.n_steps, peak=peak, warmup=warmup)
+        norm = self.engine.update(rate)
+        return {
+            "phase": self.job.phase.name,
+            "step": first.step,
+            "epoch": first.epoch,
+            "loss": self._sum_over_workers(total) / first.step_supervised,
+            "gradient_norm": norm,
+            "learning_rate": rate,
+            "n_tokens": sum(len(slot.row.input_ids_T) for slot in slots),
+            "n_supervised": sum(label != IGNORED for slot in slots for label in slot.row.labels_T),
+        }
+
+    def _sum_over_workers(self, value: float) -> float:
+        if self.world == 1:
+            return value
+        import ray.train.torch
+        import torch
+        import torch.distributed as dist
+
+        total = torch.tensor(value, dtype=torch.float64, device=ray.train.torch.get_device())
+        dist.all_reduce(total)
+        return float(total)
+
+    def _report(self) -> None:
+        """Hand a checkpoint to Ray Train; the last one has the model. Every worker calls it."""
+        import ray.train
+        from ray.train import Checkpoint
+
+        is_last = len(self.losses) == self.job.n_steps
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            self.engine.save(folder)
+            weights = self.engine.weights() if is_last else {}
+            if self.logbook:
+                content = ""
+                if is_last:
+                    model = folder / MODEL
+                    content = write_model(self.engine.model, weights, self.tokenizer, model, start=self.start)
+                trained = Trained(self.losses, self.logbook.n_parameters, content)
+                (folder / PROGRESS).write_text(json.dumps(trained._asdict()))
+                self.logbook.upload(self.job.filesystem, f"{self.job.root}/logs")
+            ray.train.report({"loss": self.losses[-1]["loss"]}, checkpoint=Checkpoint.from_directory(name))
+
+
+def _resume(engine: Engine) -> list[dict[str, Any]]:
+    """The losses up to the newest checkpoint, loaded into the engine; none without one."""
+    import ray.train
+
+    checkpoint = ray.train.get_checkpoint()
+    if checkpoint is None:
+        return []
+    with checkpoint.as_directory() as folder:
+        engine.load(Path(folder))
+        trained = Trained(**json.loads((Path(folder) / PROGRESS).read_text()))
+    return trained.losses
+
+
+def _steps(shard: Any, *, after: int) -> Iterator[list[Slot]]:
+    """The slots of each step from step `after` on. StageError if the rows come out of order."""
+    expected = after
+    for step, slots in groupby(_slots(shard, after), key=lambda slot: slot.step):
+        if step != expected:
+            raise StageError(f"train: expected the packed rows of step {expected}, found step {step}")
+        expected += 1
+        yield list(slots)
+
+
+def _slots(shard: Any, after: int) -> Iterator[Slot]:
+    for batch in shard.iter_batches(batch_size=64, batch_format="pyarrow"):
+        for found in batch.to_pylist():
+            if found["step"] >= after:
+                row = Row(found["input_ids"], found["labels"], found["position_ids"])
+                yield Slot(found["step"], found["epoch"], row, found["step_supervised"])

@@ -1,0 +1,164 @@
+"""train: examples -> packed rows -> one model per phase, general first, then on the verticals (paper section 3.2)."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from rayscaler.errors import ConfigError, TableNotFound
+from rayscaler.reasons import Reason, Rejected
+from rayscaler.recipes import TrainRecipe
+from rayscaler.runtime.context import Context
+from rayscaler.runtime.fine_tune import fine_tune
+from rayscaler.runtime.lookup import Lookup
+from rayscaler.runtime.shards import Output, Rows
+from rayscaler.runtime.store import Ref, Store
+from rayscaler.runtime.train_loop import MODEL, Job, Trained
+from rayscaler.tables import CHECKPOINTS, EXAMPLES, LOSSES, PACKS, REJECTS, TOKENIZERS
+from rayscaler.training.packing import join
+from rayscaler.training.plan import Length, Plan, plan_phase
+
+NAME, VERSION, READS, WRITES, SEEDED, UNIT = (
+    "train", 1, (EXAMPLES, TOKENIZERS), (CHECKPOINTS, LOSSES, PACKS, REJECTS), True, "examples",
+)  # fmt: skip
+MADE_BY = ("torch", "transformers", "peft", "deepspeed")
+
+STEPS_PER_PART = 64
+"""Optimiser steps in one file of packed rows."""
+
+
+def run(ctx: Context[TrainRecipe]) -> None:
+    """Plan all phases from lengths alone, pack their rows, then train one phase after another."""
+    recipe = ctx.recipe
+    rows = ctx.read(EXAMPLES, list(Length._fields)).to_pylist()
+    examples = [Length(**row) for row in rows]
+    fitting = [example for example in examples if example.n_tokens <= recipe.max_tokens]
+    plans = [plan_phase(phase, fitting, recipe, seed=ctx.seed) for phase in recipe.phases]
+    ctx.map(ctx.payloads(_payloads(plans)), MakePacks, ctx.store, ctx.input(EXAMPLES), writes=(PACKS,))
+    losses: Rows = []
+    checkpoints: Rows = []
+    start = recipe.model
+    for plan in plans:
+        trained = _train(ctx, plan, start)
+        losses += trained.losses
+        checkpoints.append(_checkpoint(_folder(ctx, plan), plan, trained, start))
+        start = plan.phase.name
+    rejects = [_too_long(example, recipe) for example in examples if example.n_tokens > recipe.max_tokens]
+    output = Output({CHECKPOINTS.name: checkpoints, LOSSES.name: losses}, len(examples), rejects)
+    ctx.map(ctx.payloads([start]), Finished, output, writes=(CHECKPOINTS, LOSSES, REJECTS))
+
+
+def _payloads(plans: list[Plan]) -> list[Any]:
+    return [
+        {"phase": plan.phase.name, "steps": plan.steps[start : start + STEPS_PER_PART]}
+        for plan in plans
+        for start in range(0, len(plan.steps), STEPS_PER_PART)
+    ]
+
+
+class MakePacks:
+    """Gathers the examples of some steps into packed rows."""
+
+    def __init__(self, store: Store, examples: Ref) -> None:
+        self.examples = Lookup(store, examples)
+
+    def __call__(self, payload: dict[str, Any]) -> Output:
+        rows = [row for step in payload["steps"] for row in self._rows(payload["phase"], *step)]
+        return Output({PACKS.name: rows}, len(payload["steps"]))
+
+    def _rows(self, phase: str, step: int, epoch: int, batch: list[list[str]]) -> Rows:
+        found = [[self.examples[key] for key in row] for row in batch]
+        supervised = sum(example["n_supervised"] for row in found for example in row)
+        rows = []
+        for slot, examples in enumerate(found):
+            row = join([(example["input_ids"], example["loss_mask"]) for example in examples])
+            place = {"phase": phase, "step": step, "slot": slot, "epoch": epoch, "step_supervised": supervised}
+            tokens = {"input_ids": row.input_ids_T, "labels": row.labels_T, "position_ids": row.position_ids_T}
+            rows.append({**place, **tokens})
+        return rows
+
+
+class Finished:
+    """Writes the rows that training left."""
+
+    def __init__(self, output: Output) -> None:
+        self.output = output
+
+    def __call__(self, _: str) -> Output:
+        return self.output
+
+
+def _train(ctx: Context[TrainRecipe], plan: Plan, start: str) -> Trained:
+    """Train one phase, or take it as it is where an earlier try ended it."""
+    folder = _folder(ctx, plan)
+    try:
+        return Trained(**json.loads(ctx.store.read_bytes(folder, "trained.json")))
+    except TableNotFound:
+        pass
+    tokenizer = ctx.read(TOKENIZERS).to_pylist()[0]
+    before = next((phase for phase in ctx.recipe.phases if phase.name == start), None)
+    trained = fine_tune(Job(
+        phase=plan.phase,
+        recipe=ctx.recipe,
+        resources=ctx.resources,
+        seed=ctx.seed,
+        n_steps=len(plan.steps),
+        packs=_packs(ctx.store, ctx.targets[PACKS.name], plan.phase.name),
+        filesystem=ctx.store.fs,
+        root=ctx.store.path(folder),
+        start=f"{ctx.store.path(_models(ctx), start)}/{MODEL}" if before else start,
+        start_is_ours=before is not None,
+        tokenizer_json=tokenizer["tokenizer_json"],
+        chat_template=tokenizer["chat_template"],
+        deepspeed=_deepspeed(ctx),
+    ))  # fmt: skip
+    ctx.store.write_json(trained._asdict(), folder, "trained.json")
+    return trained
+
+
+def _models(ctx: Context[TrainRecipe]) -> str:
+    return f"models/{ctx.targets[CHECKPOINTS.name].fingerprint}"
+
+
+def _folder(ctx: Context[TrainRecipe], plan: Plan) -> str:
+    return f"{_models(ctx)}/{plan.phase.name}"
+
+
+def _packs(store: Store, packs: Ref, phase: str) -> tuple[str, ...]:
+    """The files of one phase, in the order of its steps: parts are numbered as they were planned."""
+    parts = store.parts(packs)
+    of = {part: store.read_part(packs, part, ["phase"]).column(0)[0].as_py() for part in parts}
+    return tuple(store.path(packs.folder, part) for part in parts if of[part] == phase)
+
+
+def _deepspeed(ctx: Context[TrainRecipe]) -> dict[str, Any] | None:
+    if not ctx.resources.deepspeed:
+        return None
+    path = Path(ctx.base) / ctx.resources.deepspeed
+    try:
+        settings: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"resources.deepspeed: expected DeepSpeed's JSON at {path}: {error}") from None
+    return settings
+
+
+def _checkpoint(folder: str, plan: Plan, trained: Trained, start: str) -> dict[str, Any]:
+    return {
+        "phase": plan.phase.name,
+        "folder": f"{folder}/{MODEL}",
+        "start": start,
+        "n_examples": plan.n_examples,
+        "n_steps": len(trained.losses),
+        "n_tokens": sum(row["n_tokens"] for row in trained.losses),
+        "n_supervised": sum(row["n_supervised"] for row in trained.losses),
+        "first_loss": trained.losses[0]["loss"],
+        "last_loss": trained.losses[-1]["loss"],
+        "n_parameters": trained.n_parameters,
+        "content": trained.content,
+    }
+
+
+def _too_long(example: Length, recipe: TrainRecipe) -> Rejected:
+    detail = f"{example.n_tokens} tokens, a packed row holds {recipe.max_tokens}"
+    return Rejected(example.trajectory_id, Reason.TOO_LONG, detail)

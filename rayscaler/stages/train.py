@@ -105,7 +105,7 @@ def _train(ctx: Context[TrainRecipe], plan: Plan, start: str) -> Trained:
         seed=ctx.seed,
         n_steps=len(plan.steps),
         packs=_packs(ctx.store, ctx.targets[PACKS.name], plan.phase.name),
-        filesystem=ctx.store.fs,
+        filesystem=ctx.store.place.fs,
         root=ctx.store.path(folder),
         start=f"{ctx.store.path(_models(ctx), start)}/{MODEL}" if before else start,
         start_is_ours=before is not None,

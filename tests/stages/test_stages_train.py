@@ -83,7 +83,7 @@ def losses_of_a_plain_loop(ctx: Context[TrainRecipe], start: str, phase: Phase) 
     return losses
 
 
-def kill_a_worker_after_the_first_checkpoint(models: Path, killed: list[int]) -> None:
+def kill_a_worker_after_the_first_checkpoint(dashboard: str, models: Path, killed: list[int]) -> None:
     """As soon as a checkpoint is registered, one of the training workers is killed."""
     from ray.util.state import list_actors
 
@@ -91,16 +91,18 @@ def kill_a_worker_after_the_first_checkpoint(models: Path, killed: list[int]) ->
     while not list(models.glob("*/general/state/checkpoint_manager_snapshot.json")) and time.monotonic() < deadline:
         time.sleep(0.01)
     alive = [("class_name", "=", "RayTrainWorker"), ("state", "=", "ALIVE")]
-    pids = [actor.pid for actor in list_actors(filters=alive)]
+    pids = [actor.pid for actor in list_actors(address=dashboard, filters=alive)]
     os.kill(pids[-1], signal.SIGKILL)
     killed.append(pids[-1])
 
 
 @pytest.fixture(scope="module")
-def trained(ray_here: None, tmp_path_factory: pytest.TempPathFactory) -> Context[TrainRecipe]:
+def trained(
+    ray_here: None, ray_dashboard: str, tmp_path_factory: pytest.TempPathFactory
+) -> Context[TrainRecipe]:
     ctx = context(tmp_path_factory.mktemp("train"), RECIPE, train_workers=2, checkpoint_steps=1)
     killed: list[int] = []
-    arguments = (Path(ctx.store.path("models")), killed)
+    arguments = (ray_dashboard, Path(ctx.store.path("models")), killed)
     killer = threading.Thread(target=kill_a_worker_after_the_first_checkpoint, args=arguments)
     killer.start()
     train.run(ctx)

@@ -250,7 +250,7 @@ OVERLAPS = Table("overlaps", 1, ("kind", "key", "measure"), "The benchmark text 
 PACKS = Table("packs", 1, ("phase", "step", "slot"), "Packed rows of tokens in the order of training, per step.", (
     Field("phase", _STR, "The phase of training."),
     Field("step", _INT, "Optimiser step, 0-based over all epochs of the phase."),
-    Field("slot", pa.int32(), "Place in the step's batch; worker r of W trains on the slots r, r + W, …"),
+    Field("slot", pa.int32(), "Place in the step's batch; worker r of W trains on slots r, r + W and so on."),
     Field("epoch", pa.int32(), "0-based."),
     Field("input_ids", pa.list_(pa.int32()), "Token ids of whole examples, one after another."),
     Field("labels", pa.list_(pa.int32()), "The same where the loss looks, else -100."),

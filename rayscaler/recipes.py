@@ -258,26 +258,26 @@ class Shape(Recipe):
     """A Qwen3-shaped model that is trained from scratch. The defaults have about 2.5 million parameters beside the
     embeddings: a model to prove the path with, not one to use. Ours."""
 
-    layers: int = Field(4, ge=1)
-    hidden: int = Field(192, ge=8)
-    heads: int = Field(6, ge=1)
+    layers: int = Field(4, ge=1, description="Transformer blocks.")
+    hidden: int = Field(192, ge=8, description="Width of the residual stream.")
+    heads: int = Field(6, ge=1, description="Heads of queries.")
     kv_heads: int = Field(2, ge=1, description="Heads of keys and values, shared by groups of query heads.")
-    head_dim: int = Field(32, ge=2)
+    head_dim: int = Field(32, ge=2, description="Width of one head.")
     mlp: int = Field(512, ge=8, description="Width of the gated feed-forward layer.")
-    rope_theta: float = Field(10_000.0, gt=0)
+    rope_theta: float = Field(10_000.0, gt=0, description="Base of the rotary position angles.")
 
 
 class Lora(Recipe):
     """Low-rank adapters on all linear layers instead of all weights. Ours: the paper trains all weights."""
 
-    rank: int = Field(16, ge=1)
+    rank: int = Field(16, ge=1, description="Width of the adapters.")
     alpha: int = Field(32, ge=1, description="Scale: the adapters' product is multiplied by alpha / rank.")
 
 
 class Phase(Recipe):
     """One phase of fine-tuning. It starts from the phase before it, the first from `train.model`."""
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$", description="Names its folder and its rows.")
     examples: Literal["all", "verticals"] = Field("all", description="Every example, or those of `curate.verticals`.")
     epochs: int = Field(2, ge=1, description="Ours: the paper has no value.")
     learning_rate: float = Field(1e-5, gt=0, description="Peak. Ours: the paper has no value.")
@@ -294,7 +294,7 @@ class TrainRecipe(Recipe):
     max_tokens: int = Field(8192, ge=16, description="Tokens of one packed row; longer examples are left out whole.")
     batch: int = Field(16, ge=1, description="Packed rows of one optimiser step, over all workers together.")
     warmup: float = Field(0.03, ge=0, le=1, description="Share of a phase's steps that climb to the peak.")
-    weight_decay: float = Field(0.1, ge=0)
+    weight_decay: float = Field(0.1, ge=0, description="Of AdamW, on matrices only.")
     clip: float = Field(1.0, gt=0, description="Largest norm of the gradient.")
     precision: Literal["bf16", "fp32"] = Field("bf16", description="Of the matrix products; weights stay float32.")
     gradient_checkpointing: bool = Field(True, description="Recompute activations: less memory, a third more time.")

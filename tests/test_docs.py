@@ -49,7 +49,15 @@ def test_every_command_is_in_the_readme(command):
     assert f"`{command}" in README
 
 
-@pytest.mark.parametrize("recipe", [*(type(getattr(Recipes(), name)) for name in Recipes.model_fields), Resources])
+def recipes_of_stages() -> list[type]:
+    """One per stage, and what stands inside the one that is off by default."""
+    chosen = Recipes.model_validate({"train": {"model": "here", "lora": {}}})
+    assert chosen.train
+    inside = (chosen.train.lora, chosen.train.shape, chosen.train.phases[0])
+    return [type(recipe) for recipe in (*(getattr(chosen, name) for name in Recipes.model_fields), *inside)]
+
+
+@pytest.mark.parametrize("recipe", [*recipes_of_stages(), Resources])
 def test_every_knob_says_what_it_is(recipe):
     undocumented = [
         name

@@ -290,7 +290,7 @@ class TrainRecipe(Recipe):
     model: str = Field("scratch", description="`scratch` (then `shape` counts), or a local folder or hub name.")
     shape: Shape = Shape()
     phases: tuple[Phase, ...] = (Phase(name="general"), Phase(name="vertical", examples="verticals"))
-    lora: Lora | None = None
+    lora: Lora | None = Field(None, description="Adapters instead of all weights. Ours: the paper trains all.")
     max_tokens: int = Field(8192, ge=16, description="Tokens of one packed row; longer examples are left out whole.")
     batch: int = Field(16, ge=1, description="Packed rows of one optimiser step, over all workers together.")
     warmup: float = Field(0.03, ge=0, le=1, description="Share of a phase's steps that climb to the peak.")

@@ -31,6 +31,7 @@ from rayscaler.recipes import ComposeRecipe, LinkRecipe, MaterializeRecipe
 from rayscaler.runs import Run, open_run
 from rayscaler.seeds import rng
 from rayscaler.task import Task
+from rayscaler.tasks.columns import named_entity
 from rayscaler.tasks.compose import compose
 from rayscaler.toolspec import ToolSpec
 
@@ -46,10 +47,11 @@ class World(NamedTuple):
 
 
 class Yield(NamedTuple):
-    """What one environment gave, in CPU seconds `cpu_s`."""
+    """What one environment gave, in `cpu_s` of CPU. brought: tasks whose user tells a key that the service made."""
 
     title: str
     tasks: list[Task]
+    brought: int
     rejects: list[Rejected]
     cpu_s: float
 
@@ -90,7 +92,19 @@ def _composed(work: tuple[World, ComposeRecipe, int]) -> Yield:
     spec = EnvironmentSpec.model_validate_json(world.spec)
     began = time.process_time()
     composed = compose(HostedEnvironment(spec), world.links, recipe, seed=seed)
-    return Yield(spec.title, composed.tasks, composed.rejects, time.process_time() - began)
+    cpu_s = time.process_time() - began
+    return Yield(spec.title, composed.tasks, sum(_brings(spec, t) for t in composed.tasks), composed.rejects, cpu_s)
+
+
+def _brings(spec: EnvironmentSpec, task: Task) -> bool:
+    """Whether the user tells the key of a row that the service has made: `ope-2588`, an ARN."""
+    for call in task.gold:
+        tool = spec.tool(call.tool)
+        told = (tool.binding(p) for p, source in call.sources.items() if source.kind == "fact")
+        named = (named_entity(spec, b) for b in told if b is not None)
+        if any(spec.entity(e).column(spec.entity(e).key).generated for e in named if e is not None):
+            return True
+    return False
 
 
 def distinct(texts: Iterable[str], n: int) -> float:
@@ -118,6 +132,7 @@ def yields(found: list[Yield]) -> list[list[str]]:
                        f"{max(t.n_calls for t in tasks)}"],
         ["with an argument from an earlier output", _share(len(bound), len(tasks))],
         ["such arguments per task", f"{mean(t.n_hops for t in tasks):.2f}"],
+        ["with a key that the service made, told by the user", _share(sum(y.brought for y in found), len(tasks))],
         ["read, write, mixed", ", ".join(_share(kinds[k], len(tasks)) for k in ("read", "write", "mixed"))],
         ["with distractors", _share(sum(t.n_distractors > 0 for t in tasks), len(tasks))],
         ["distractors per such task", f"{mean([t.n_distractors for t in tasks if t.n_distractors] or [0]):.1f}"],

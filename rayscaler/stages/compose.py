@@ -18,7 +18,7 @@ from rayscaler.task import Task
 from rayscaler.tasks.compose import compose
 
 NAME, VERSION, READS, WRITES, SEEDED, UNIT = (
-    "compose", 4, (ENVIRONMENTS, LINKS), (TASKS, REJECTS), True, "walks",
+    "compose", 5, (ENVIRONMENTS, LINKS), (TASKS, REJECTS), True, "walks",
 )  # fmt: skip
 MADE_BY = ("mimesis", "numpy", "apsw", "rayscaler.environments", "rayscaler.tasks")
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from rayscaler.environment import Column, Entity, Operator, Semantic
 from rayscaler.tasks.columns import UNSPOKEN, knowable, machine_made
-from rayscaler.tasks.draft import Draft, DraftCall, Path, Question, RowName, field_column
+from rayscaler.tasks.draft import Draft, DraftCall, Path, Question, Row, RowName, field_column
 from rayscaler.tasks.finding import currency_of, is_row
 from rayscaler.tasks.wording import column_words, say
 
@@ -65,10 +65,16 @@ def _candidates(draft: Draft, index: int, call: DraftCall) -> list[Question]:
     if call.target.entity != tool.entity:
         return []
     row = draft.row(call.target)
-    for path, found in call.shown:
-        if row is not None and is_row(found, entity, row):
+    for path, found in call.shown if row is not None else ():
+        if is_row(found, entity, row) or (tool.operator is Operator.GET and _all_of(found, entity, row)):
             return _fields(draft, index, entity, path, found, target=call.target)
     return []
+
+
+def _all_of(found: Row, entity: Entity, row: Row) -> bool:
+    """Whether an answer about one row, without its key, says nothing else of it."""
+    common = [c.name for c in entity.columns if c.name in found]
+    return entity.key not in found and bool(common) and all(found[n] == row.get(n) for n in common)
 
 
 def _fields(

@@ -134,7 +134,8 @@ def _choose_value(choice: Choice, binding: Binding) -> None:
         return
     if binding.part in (Part.KEY, Part.FILTER, Part.QUERY) and anchor is not None:
         value = anchor.get(column.name)
-        if value is not None and not knowable(draft.spec.entity(tool.entity), column):
+        shown = tool.entity in draft.graph.findable or column.semantic in (Semantic.JSON, Semantic.BASE64)
+        if value is not None and shown and not knowable(draft.spec.entity(tool.entity), column):
             choice.echoes[binding.parameter] = (value, column.name)
             return
     elif column.semantic is Semantic.REFERENCE or (machine_made(column) and not _outside(draft, tool, column)):

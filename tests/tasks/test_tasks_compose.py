@@ -179,6 +179,14 @@ def test_write_share_decides_whether_tasks_write(shop: HostedEnvironment):
     assert all(t.n_writes >= 1 for t in writes)
 
 
+def test_mixed_share_decides_whether_tasks_that_write_ask_too(shop: HostedEnvironment):
+    for share, kind in ((0.0, "write"), (1.0, "mixed")):
+        recipe = ComposeRecipe(tasks=6, attempts=30, write_share=1.0, mixed_share=share)
+        kinds = [t.kind for t in compose(shop, [], recipe, seed=1).tasks]
+        assert kinds.count(kind) >= len(kinds) - (kind == "mixed") * len(kinds) // 2, (share, kinds)
+        assert kind in kinds
+
+
 def test_long_tasks_are_a_knob(shop: HostedEnvironment):
     tasks = compose(shop, [], ComposeRecipe(tasks=5, attempts=100, min_calls=6, max_calls=12), seed=1).tasks
     assert tasks

@@ -6,7 +6,7 @@ import pytest
 
 from rayscaler.environment import Column, Entity, Semantic
 from rayscaler.tasks.columns import pointable
-from rayscaler.tasks.wording import clock, column_words, noun, nouns, quoted, say
+from rayscaler.tasks.wording import clock, column_words, noun, nouns, quoted, say, spelt
 from shop import ORDER_ITEMS, ORDERS
 
 
@@ -79,6 +79,30 @@ def test_an_enumeration_is_said_without_the_name_of_its_column():
     assert say("MARKUP_SYNTAX_CHAT", markup) == "chat"
 
 
+def test_what_all_values_of_an_enumeration_share_is_not_said():
+    state = Column(name="state", type="TEXT", semantic=Semantic.STATUS, enum=("JOB_PENDING", "JOB_PARTLY_DONE"))
+    assert say("JOB_PARTLY_DONE", state) == "partly done"
+    assert say("ONLY_ONE", Column(name="x", type="TEXT", semantic=Semantic.ENUM, enum=("ONLY_ONE",))) == "only one"
+
+
+def test_acronyms_and_proper_names_are_spelt_as_their_owners_do():
+    assert spelt("vpc id") == "VPC ID"
+    assert spelt("acls") == "ACLs"
+    assert spelt("whats app dataset") == "WhatsApp dataset"
+    assert column_words("kmsKeyName") == "KMS key name"
+
+
+def test_a_tag_is_said_with_its_name():
+    tags = Column(name="Tags", type="TEXT", semantic=Semantic.JSON)
+    assert say([{"Key": "team", "Value": "north"}], tags) == "team: north"
+    assert say({"team": "north"}, tags) == "team: north"
+
+
+def test_a_code_needs_no_quotation_marks():
+    code = column(Semantic.CODE)
+    assert [quoted(t, code) for t in ("con-2652", "amber")] == ["con-2652", '"amber"']
+
+
 def test_an_object_is_said_by_its_members():
     start = Column(name="start", type="TEXT", semantic=Semantic.JSON)
     assert say({"dateTime": "2026-03-15T15:00:00Z"}, start) == "15 March 2026 at 3 pm"
@@ -106,3 +130,4 @@ def test_entities_are_called_what_people_call_them():
     assert nouns(entity("acl_rules", "acl_rule")) == "access rules"
     assert nouns(entity("tasklists", "tasklist")) == "task lists"
     assert nouns(entity("order_items", "order_item")) == "order items"
+    assert nouns(entity("key_group_2020_05_31s", "key_group_2020_05_31")) == "key groups"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from rayscaler.environment import Column, Entity, Operator, Semantic
@@ -93,7 +94,7 @@ def _fields(
             continue
         text = say(value, column, currency=currency_of(entity, found))
         if text not in said and not _shown_before(draft, index, entity, name, target):
-            words = column_words(name, entity)
+            words = re.sub(r" (?:on|at)$", " date", column_words(name, entity))
             questions.append(Question(index, (*path, name), value, text, words, target))
     return questions
 

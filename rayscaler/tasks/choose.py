@@ -72,7 +72,7 @@ def choose(draft: Draft, tool: CompiledTool, trial: int, *, refused: Sequence[An
                 _choose_row(choice, binding, named)
         elif binding.required:
             _choose_value(choice, binding)
-    _choose_optional(choice)
+    _choose_optional(choice, wide=trial > 1)
     if tool.operator is Operator.CREATE and not choice.values and not choice.rows:
         raise Failed(Reason.UNBOUND_ARGUMENT, f"{tool.name}: nothing that a person would say about a new one")
     if tool.operator is Operator.UPDATE and not choice.values and len(choice.rows) < 2:
@@ -156,14 +156,14 @@ def _outside(draft: Draft, tool: CompiledTool, column: Column) -> bool:
     return not found & own and not set(words(column.name)) & set(load("lexicon")["unmakeable"])
 
 
-def _choose_optional(choice: Choice) -> None:
-    """One to three optional values, the label of a new row among them."""
+def _choose_optional(choice: Choice, *, wide: bool) -> None:
+    """One to three optional values, the label of a new row among them; with `wide`, any that can be said at all."""
     draft, tool = choice.draft, choice.tool
     if not tool.operator.writes:
         return
     entity = draft.spec.entity(tool.entity)
     easy = [b for b in tool.bindings if _easy(draft, tool, b) and b.parameter not in choice.rows]
-    if tool.operator is Operator.CREATE and not easy and not choice.values:
+    if tool.operator in (Operator.CREATE, Operator.UPDATE) and not choice.values and (wide or not easy):
         easy = [b for b in tool.bindings if b.part is Part.VALUE and b.parameter not in choice.rows
                 and _sayable(column_of(draft.spec, tool, b))]
     first = [b for b in easy if tool.operator is Operator.CREATE and b.column == entity.label]

@@ -115,9 +115,12 @@ def _goals(speech: Speech) -> list[str]:
 
 def _opening(speech: Speech, style: dict[str, list[str]], goals: list[str], me: RowName | None) -> str:
     sentences, draft = [], speech.draft
+    used: list[str] = []
     for i, text in enumerate(goals):
         place = "first" if i == 0 else "last" if i == len(goals) - 1 else "next"
-        sentences.append(speech.pick(style[place]).format(goal=text, Goal=text[:1].upper() + text[1:]))
+        fresh = [frame for frame in style[place] if frame not in used[-2:]]
+        used.append(speech.pick(fresh))
+        sentences.append(used[-1].format(goal=text, Goal=text[:1].upper() + text[1:]))
     if me is not None:
         sentences.insert(0, _myself(speech, me))
     if speech.scope:

@@ -78,7 +78,7 @@ def spelt(text: str) -> str:
     """`text` with acronyms in capitals and proper names as their owners write them: `vpc ID`, `WhatsApp`."""
     lexicon = load("lexicon")
     for apart, name in lexicon["proper_names"].items():
-        text = re.sub(rf"\b{apart}", name, text)
+        text = re.sub(rf"\b{apart}(?=s?\b)", name, text)
     return " ".join(w.upper() if w in _acronyms() else f"{w[:-1].upper()}s" if w[:-1] in _acronyms() and w[-1] == "s"
                     else w for w in text.split(" "))
 

@@ -9,7 +9,9 @@ from rayscaler.environment import Column, Entity, Operator, Semantic
 from rayscaler.tasks.columns import UNSPOKEN, knowable, machine_made
 from rayscaler.tasks.draft import Draft, DraftCall, Path, Question, Row, RowName, field_column
 from rayscaler.tasks.finding import currency_of, is_row
+from rayscaler.tasks.lexicon import load
 from rayscaler.tasks.wording import column_words, say
+from rayscaler.toolspec import words
 
 _ASKED = frozenset(Semantic) - UNSPOKEN - {Semantic.BOOLEAN}
 
@@ -66,7 +68,9 @@ def _candidates(draft: Draft, index: int, call: DraftCall) -> list[Question]:
     if call.target.entity != tool.entity:
         return []
     row = draft.row(call.target)
-    for path, found in call.shown if row is not None else ():
+    if row is None:
+        return []
+    for path, found in call.shown:
         if is_row(found, entity, row) or (tool.operator is Operator.GET and _all_of(found, entity, row)):
             return _fields(draft, index, entity, path, found, target=call.target)
     return []
@@ -94,8 +98,8 @@ def _fields(
             continue
         text = say(value, column, currency=currency_of(entity, found))
         if text not in said and not _shown_before(draft, index, entity, name, target):
-            words = re.sub(r" (?:on|at)$", " date", column_words(name, entity))
-            questions.append(Question(index, (*path, name), value, text, words, target))
+            called = re.sub(r" (?:on|at)$", " date", column_words(name, entity))
+            questions.append(Question(index, (*path, name), value, text, called, target))
     return questions
 
 
@@ -110,6 +114,8 @@ def _shown_before(draft: Draft, index: int, entity: Entity, field: str, target: 
 
 def _worth_asking(entity: Entity, column: Column) -> bool:
     if machine_made(column):
+        return False
+    if set(words(column.name)) & set(load("lexicon")["secret_words"]):
         return False
     if len(column.enum) == 1:  # the account, the project: the same everywhere in this world
         return False

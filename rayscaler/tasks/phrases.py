@@ -80,7 +80,9 @@ def _again(speech: Speech, name: RowName, entity: Entity) -> str:
 
 def _described(speech: Speech, name: RowName, entity: Entity, *, parent: bool = True) -> str:
     mention = speech.draft.mentions[name]
-    facts = speech.known(mention.facts)
+    every = speech.known(mention.facts)
+    facts = [f for f in every if not any(f is not g and f.column.name == g.column.name and f.text in g.text and (
+             f.text != g.text) for g in every)]
     around = "".join(_around(speech, p) for p in _above(speech, name)) if parent else ""
     owner = "my" if _mine(speech, name, mention.parents) else "the"
     if any(f.name in speech.hidden for f in facts):
@@ -237,21 +239,21 @@ def _update(speech: Speech, call: DraftCall) -> str:
     parts = [*fact_parts, *changed]
     moves = "move" in words(call.tool) and not fact_parts and not hidden
     if moves and len(changed) == 1:
-        return f"move {target} to {changed[0].split(' to ', 1)[1]}"
+        return f"move {target} to {changed[0][1]}"
     if not parts:
         return f"change {joined(hidden)} of {target}" if hidden else f"update {target}"
     if len(parts) == 1 and not hidden:
-        what, to = parts[0].split(" to ", 1)
         change = speech.pick(load("grammar")["change"])
-        return str(change).format(what=what, target=target, value=to)
+        return str(change).format(what=parts[0][0], target=target, value=parts[0][1])
     extra = f", and change {joined(hidden)} too" if hidden else ""
-    return f"update {target}: set {joined(parts)}{extra}"
+    return f"update {target}: set {joined([f'{what} to {value}' for what, value in parts])}{extra}"
 
 
-def _change(fact: Known) -> str:
+def _change(fact: Known) -> tuple[str, str]:
+    """What changes, and its new value."""
     switch = fact.column.semantic is Semantic.BOOLEAN or fact.words.split()[-1] in load("lexicon")["no_nouns"]
     name = f'"{fact.words}"' if switch else f"the {fact.words}"
-    return f"{name} to {quoted(fact.text, fact.column)}"
+    return name, quoted(fact.text, fact.column)
 
 
 def _update_self(speech: Speech, call: DraftCall) -> str:
@@ -260,10 +262,10 @@ def _update_self(speech: Speech, call: DraftCall) -> str:
     return f"change {joined([*told, *hidden])}"
 
 
-def _row_changes(speech: Speech, call: DraftCall, rows: list[RowName]) -> list[str]:
+def _row_changes(speech: Speech, call: DraftCall, rows: list[RowName]) -> list[tuple[str, str]]:
     """Rows whose reference is what changes; a row that only says where the target is, is no change."""
     changed = {v for c in call.changes for v in (c.after or {}).values()}
-    return [f"the {noun(speech.draft.spec.entity(r.entity))} to {point(speech, r)}" for r in rows if r.key in changed]
+    return [(f"the {noun(speech.draft.spec.entity(r.entity))}", point(speech, r)) for r in rows if r.key in changed]
 
 
 def _verb(tool: CompiledTool, default: str) -> str:
@@ -301,7 +303,8 @@ def _act(speech: Speech, call: DraftCall, tool: CompiledTool) -> str:
         phrase = f"the {rest} of {phrase}" if rest else phrase
     tail = joined([detail(f) for f in details]) if details else ""
     joint = " with" if tool.operator is Operator.DELETE else ", with"
-    return f"{verb} {phrase}{f'{joint} {tail}' if tail else ''}"
+    deed = verb.format(target=phrase) if "{target}" in verb else f"{verb} {phrase}"
+    return f"{deed}{f'{joint} {tail}' if tail else ''}"
 
 
 def _rest(speech: Speech, tool: CompiledTool) -> str:

@@ -105,6 +105,8 @@ def _plain(name: str) -> str:
 def nouns(entity: Entity) -> str:
     """The plural of `noun`."""
     said = noun(entity)
+    if said.endswith(("data", "information", "statistics", "feedback", "media")):
+        return said
     if said == spelt(_plain(entity.singular)) and _plain(entity.name) != _plain(entity.singular):
         return spelt(_plain(entity.name))
     if said.endswith(("s", "x", "ch", "sh")):

@@ -26,7 +26,7 @@ from rayscaler.tables import ENVIRONMENTS
 from rayscaler.task import Task
 from rayscaler.trajectory import Trajectory
 
-pytestmark = [pytest.mark.ray, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.ray, pytest.mark.timeout(420)]
 
 CONFIG = load_config(Path(__file__).parents[2] / "configs" / "smoke.yaml")
 IN_FLIGHT = 8

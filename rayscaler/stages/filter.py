@@ -22,7 +22,7 @@ from rayscaler.tables import ENVIRONMENTS, FUNNEL, TASKS, TRAJECTORIES, VERDICTS
 from rayscaler.trajectory import Trajectory, Verdict
 
 NAME, VERSION, READS, WRITES, SEEDED, UNIT = (
-    "filter", 3, (TRAJECTORIES, TASKS, ENVIRONMENTS), (VERDICTS, FUNNEL), False, "trajectories",
+    "filter", 4, (TRAJECTORIES, TASKS, ENVIRONMENTS), (VERDICTS, FUNNEL), False, "trajectories",
 )  # fmt: skip
 MADE_BY = ("msgspec", "rayscaler.filters")
 

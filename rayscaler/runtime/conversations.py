@@ -14,6 +14,7 @@ from collections.abc import Coroutine, Iterable
 from typing import Any, NamedTuple, TypeVar
 
 from rayscaler.canonical import dumps
+from rayscaler.errors import TableNotFound
 from rayscaler.recipes import Endpoint, RolloutRecipe
 from rayscaler.resources import Resources
 from rayscaler.rollouts.chat import Chat
@@ -53,13 +54,13 @@ class Journal:
 
     def __init__(self, store: Store, name: str) -> None:
         self._store, self._name = store, name
-        self._names = frozenset(store.names(JOURNAL, name))
 
     def find(self, trajectory: str) -> Kept | None:
-        """The conversation, if it had ended before this object was made."""
-        if f"{trajectory}.json" not in self._names:
+        """The conversation, if it has ended, here or in another worker."""
+        try:
+            return Kept(**json.loads(self._store.read_bytes(JOURNAL, self._name, f"{trajectory}.json")))
+        except TableNotFound:
             return None
-        return Kept(**json.loads(self._store.read_bytes(JOURNAL, self._name, f"{trajectory}.json")))
 
     def keep(self, kept: Kept) -> None:
         """Write one that has ended."""
@@ -77,7 +78,7 @@ class Conversations:
     def __init__(self, recipe: RolloutRecipe, seed: int, hosts: Hosts, store: Store, terms: Terms) -> None:
         self.recipe, self.seed, self.hosts, limits = recipe, seed, hosts, terms.limits
         self.journal = Journal(store, terms.journal)
-        self._hosting = threading.Lock()
+        self._hosting = asyncio.Lock()
         self._servers = {_place(endpoint): Server(endpoint, limits) for endpoint in recipe.endpoints.values()}
         self._seats = asyncio.Semaphore(limits.in_flight * len(self._servers))
         self._loop = asyncio.new_event_loop()
@@ -99,10 +100,11 @@ class Conversations:
 
     async def _one(self, task: Task, trial: int) -> Kept:
         async with self._seats:
-            kept = self.journal.find(trajectory_id(task, self.recipe, trial))
+            # Files are read in threads: a bucket that is slow to answer must not hold up every other conversation.
+            kept = await asyncio.to_thread(self.journal.find, trajectory_id(task, self.recipe, trial))
             if kept is None:
-                with self._hosting:
-                    environment = self.hosts[task.environment_id]
+                async with self._hosting:
+                    environment = await asyncio.to_thread(self.hosts.__getitem__, task.environment_id)
                 with conversation("rollout"):
                     recorded = await play_with(
                         self._chat, task, environment, self.recipe, trial=trial, seed=self.seed

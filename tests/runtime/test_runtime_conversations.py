@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -37,6 +37,14 @@ def trajectories(played: list[Kept]) -> list[Trajectory]:
     return [Trajectory.model_validate_json(kept.row["trajectory"]) for kept in played]
 
 
+def kill_after(n: int, server: FakeServer, folder: Path) -> None:
+    """SIGKILL the server once `n` conversations have ended."""
+    deadline = time.monotonic() + 60
+    while len(Store(str(folder)).names(JOURNAL, "run")) < n and time.monotonic() < deadline:
+        time.sleep(0.01)
+    server.process.kill()
+
+
 def test_whatever_fails_for_a_moment_every_conversation_is_recorded_once_and_reaches_its_goal(server, tmp_path):
     server.set(latency=0.02, fault={"429": 0.05, "500": 0.05, "drop": 0.05, "malformed": 0.05, "slow": 0.05}, slow=0.2)
     worker = conversations(server, tmp_path, trials=24)
@@ -63,8 +71,10 @@ def test_a_server_that_is_gone_for_good_leaves_a_record_of_every_conversation_an
     server.set(latency=0.05)
     limits = LIMITS._replace(in_flight=5, retries=1)
     worker = conversations(server, tmp_path, trials=6, limits=limits)
-    threading.Timer(0.8, server.process.kill).start()
-    played = worker.play(shop_tasks())
+    with ThreadPoolExecutor(1) as background:
+        done = background.submit(kill_after, 3, server, tmp_path)
+        played = worker.play(shop_tasks())
+        done.result()
     worker.close()
     assert len(played) == 30
     failed = {i for i, kept in enumerate(played) if kept.row["error_type"] == ErrorType.INFRASTRUCTURE}
@@ -83,6 +93,17 @@ def test_a_server_that_is_gone_for_good_leaves_a_record_of_every_conversation_an
     assert {kept.row["stop_reason"] for kept in again} == {StopReason.USER_STOP}
     assert [kept for i, kept in enumerate(again) if i not in failed] == [
         kept for i, kept in enumerate(played) if i not in failed]
+
+
+def test_what_one_worker_has_ended_another_one_that_was_there_before_takes_over(server, tmp_path):
+    server.set()
+    one, other = (conversations(server, tmp_path, trials=1) for _ in range(2))
+    played = one.play(shop_tasks())
+    asked = server.stats()["requests"]
+    assert other.play(shop_tasks()) == played
+    assert server.stats()["requests"] == asked > 0
+    one.close()
+    other.close()
 
 
 def test_the_workers_shares_never_exceed_the_limit():

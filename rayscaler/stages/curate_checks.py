@@ -22,7 +22,7 @@ from rayscaler.tables import (
     SIGNATURES,
 )
 from rayscaler.training.benchmarks import tool_text
-from rayscaler.training.duplicates import near_duplicates, shingles, signature
+from rayscaler.training.duplicates import PERMUTATIONS, near_duplicates, shingles, signature
 from rayscaler.training.overlaps import NgramIndex, nearest_by_cosine
 from rayscaler.trajectory import Trajectory
 
@@ -53,7 +53,7 @@ class FindNearDuplicates:
     def __call__(self, _: int) -> Output:
         signed = self.store.read(self.signatures)
         keys = signed["trajectory_id"].to_pylist()
-        values = signed["signature"].combine_chunks().flatten().to_numpy().reshape(len(keys), -1)
+        values = signed["signature"].combine_chunks().flatten().to_numpy().reshape(len(keys), PERMUTATIONS)
         found = near_duplicates(keys, values, self._shingles, most=self.recipe.max_similarity)
         rows = [{"trajectory_id": d.key, "other": d.other, "similarity": d.similarity} for d in found]
         return Output({NEAR_DUPLICATES.name: rows}, len(keys))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -16,6 +17,8 @@ from typing import Any, Literal, NamedTuple
 from rayscaler.errors import ConfigError
 from rayscaler.recipes import Benchmark
 from rayscaler.toolspec import words
+
+log = logging.getLogger(__name__)
 
 Kind = Literal["tool", "intent"]
 
@@ -49,13 +52,16 @@ def benchmark_digest(benchmarks: Iterable[Benchmark], base: Path) -> str:
 
 
 def read_benchmark(benchmark: Benchmark, base: Path) -> list[Text]:
-    """Every distinct tool and intent, in the order of the files."""
+    """Every distinct tool and intent, in the order of the files. ConfigError if there is none to compare with."""
     found: dict[tuple[Kind, str], Text] = {}
     for path in benchmark_files(benchmark, base):
         for number, value in enumerate(_values(path)):
             for kind, name, text in _texts(value, benchmark.intent_keys):
                 key = f"{path.name}: {name or _name(value, number)}"
                 found.setdefault((kind, text), Text(kind, benchmark.name, key, text))
+    if not found:
+        raise ConfigError(f"curate.benchmarks: {benchmark.path}: no file there holds a tool or the words of a user; "
+                          f"`intent_keys` ({', '.join(benchmark.intent_keys)}) says which keys hold such words")
     return list(found.values())
 
 
@@ -65,15 +71,16 @@ def tool_text(name: str, description: str) -> str:
 
 
 def _values(path: Path) -> list[Any]:
-    """The values of a JSON list or of JSON lines; a file that is neither has none."""
+    """The values of a JSON list or of JSON lines; a file that is neither has none, and the log names it."""
     text = path.read_text(encoding="utf-8", errors="replace")
     try:
         value = json.loads(text)
         return value if isinstance(value, list) else [value]
-    except json.JSONDecodeError:
+    except (json.JSONDecodeError, RecursionError):
         try:
             return [json.loads(line) for line in text.splitlines() if line.strip()]
-        except json.JSONDecodeError:
+        except (json.JSONDecodeError, RecursionError):
+            log.warning("%s: neither JSON nor JSON lines; nothing in it is compared", path)
             return []
 
 

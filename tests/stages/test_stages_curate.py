@@ -86,6 +86,13 @@ def test_what_is_said_again_is_left_out_with_the_one_that_it_repeats(store, dupl
     assert counts["example"] == len(kept) - len(duplicates)
 
 
+def test_a_run_that_keeps_nothing_has_no_near_duplicates(tmp_path: Path):
+    store = Store(str(tmp_path))
+    put(store, SIGNATURES, [])
+    found = FindNearDuplicates(CurateRecipe(), store, REFS["signatures"], REFS["trajectories"])(0)
+    assert (found.rows["near_duplicates"], found.rows_in) == ([], 0)
+
+
 @pytest.mark.slow
 def test_a_planted_opening_and_a_planted_tool_are_found_and_dropped_by_the_switch(store, duplicates, tmp_path: Path):
     kept = {row["task_id"] for row in store.read(REFS["verdicts"]).to_pylist() if row["kept"]}

@@ -24,7 +24,7 @@ def written(folder, **files: str) -> Benchmark:
     return Benchmark(name="b", path=str(folder), exclude=("db*.json",))
 
 
-def test_tools_and_intents_are_found_in_any_shape(tmp_path):
+def test_tools_and_intents_are_found_in_any_shape(tmp_path, caplog):
     lines = [
         {"id": "x1", "question": [[{"role": "user", "content": "Move the  report to the archive"}]], "tools": [TOOL]},
         {"id": "x2", "question": [[{"role": "assistant", "content": "What would you like to do?"}]]},
@@ -43,6 +43,8 @@ def test_tools_and_intents_are_found_in_any_shape(tmp_path):
         ("intent", "b", "tasks.json: 4", "You want to cancel the order."),
         ("intent", "b", "tasks.json: 9", "You lost your parcel somewhere."),
     ]
+    assert [record.message.rpartition("/")[2] for record in caplog.records] == [
+        "notes.json: neither JSON nor JSON lines; nothing in it is compared"]
 
 
 def test_the_real_benchmarks_are_read(shared_data):
@@ -67,6 +69,12 @@ def test_another_content_is_another_fingerprint_and_another_path_is_not(tmp_path
 def test_a_benchmark_that_is_not_there_is_named(tmp_path):
     with pytest.raises(ConfigError, match=r"curate.benchmarks: absent: expected a JSON file"):
         read_benchmark(Benchmark(name="b", path="absent"), tmp_path)
+
+
+def test_a_benchmark_with_nothing_to_compare_is_an_error(tmp_path):
+    benchmark = written(tmp_path, a__json=json.dumps([{"goal": "You want to cancel the order."}]))
+    with pytest.raises(ConfigError, match=r"no file there holds a tool or the words of a user.*instruction"):
+        read_benchmark(benchmark, tmp_path)
 
 
 def test_the_share_of_shared_ngrams_decides_and_short_texts_match_only_themselves():

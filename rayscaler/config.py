@@ -71,6 +71,8 @@ def _explain(error: Any) -> str:
     if error["type"] == "missing":
         about = next((m.model_fields[path[-1]].description for m in models if path[-1] in m.model_fields), None)
         return f"{where}: {error['msg']}{f'. {about}' if about else ''}"
+    if error["type"] == "secret":
+        return f"{where}: {error['msg']}"
     if error["type"] != "extra_forbidden":
         return f"{where}: {error['msg']}, found {str(error['input'])[:80]!r}"
     known = list(dict.fromkeys(key for model in models for key in model.model_fields))

@@ -7,8 +7,10 @@ paper's or ours. Unknown keys are errors.
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 
 class Recipe(BaseModel):
@@ -167,6 +169,14 @@ class Endpoint(Recipe):
                                     "`{chat_template_kwargs: {enable_thinking: false}}`.")
     prompt_price: float = Field(0.0, ge=0, description="Price of a million prompt tokens, in any currency.")
     completion_price: float = Field(0.0, ge=0, description="Price of a million completion tokens, reasoning included.")
+
+    @field_validator("base_url")
+    @classmethod
+    def _holds_no_secret(cls, url: str) -> str:
+        if "@" in urlsplit(url).netloc:
+            text = "an address is stored and logged, so no credentials may stand in it; name the variable that holds "
+            raise PydanticCustomError("secret", text + "the key in `api_key_env`")
+        return url
 
     def identity(self) -> dict[str, Any]:
         """The model and how it is asked, not where."""

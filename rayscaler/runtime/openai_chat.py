@@ -38,6 +38,9 @@ log = logging.getLogger(__name__)
 FIRST_WAIT_S = 0.5
 """Wait before the first repeat of a failed call; each further wait is twice as long."""
 
+NO_KEY = "none"
+"""What is sent to a server that asks for no key."""
+
 PASSING = frozenset({408, 409, 425, 429})
 """Statuses below 500 that pass by themselves."""
 
@@ -69,7 +72,8 @@ class Server:
         self.limits = limits
         self._slots = asyncio.Semaphore(limits.in_flight)
         self._url = f"{endpoint.base_url.rstrip('/')}/chat/completions"
-        self._headers = {"Authorization": f"Bearer {api_key(endpoint)}", "Content-Type": "application/json"}
+        self._key = api_key(endpoint)
+        self._headers = {"Authorization": f"Bearer {self._key}", "Content-Type": "application/json"}
         connections = httpx2.Limits(max_connections=limits.in_flight, max_keepalive_connections=limits.in_flight)
         self._http = DefaultAioHttpClient(limits=connections, timeout=limits.timeout_s)
 
@@ -88,7 +92,7 @@ class Server:
                 answer = await self._attempt(body)
             except (APIStatusError, httpx2.TransportError, TimeoutError, ValueError) as error:
                 if attempt == self.limits.retries or not passes(error):
-                    raise EndpointError(f"{described(error)}, attempt {attempt + 1}") from error
+                    raise EndpointError(f"{described(error, self._key)}, attempt {attempt + 1}") from error
                 await asyncio.sleep(wait_s(attempt, error, self.limits.longest_wait_s))
             else:
                 return Completion(answer, time.perf_counter() - began, attempt)
@@ -98,10 +102,10 @@ class Server:
         async with asyncio.timeout(self.limits.timeout_s):
             response = await self._http.post(self._url, content=body, headers=self._headers)
         if response.status_code != 200:
-            raise APIStatusError(response.text[:200], response=response, body=None)
+            raise APIStatusError(response.text, response=response, body=None)
         answer = json.loads(response.content)
         if not isinstance(answer, dict) or not answer.get("choices"):
-            raise ValueError(f"the answer holds no choices: {str(answer)[:200]!r}")
+            raise ValueError(f"the answer holds no choices: {answer!r}")
         return answer
 
     async def close(self) -> None:
@@ -156,9 +160,9 @@ class EndpointChat:
 
 
 def api_key(endpoint: Endpoint) -> str:
-    """The key of a server; a word without meaning where it needs none. ConfigError if its variable is not set."""
+    """The key of a server, `NO_KEY` where it needs none. ConfigError if its variable is not set."""
     if not endpoint.api_key_env:
-        return "none"
+        return NO_KEY
     key = os.environ.get(endpoint.api_key_env, "")
     if not key:
         raise ConfigError(
@@ -173,8 +177,8 @@ def check_endpoint(side: str, endpoint: Endpoint, timeout_s: float = 10.0) -> No
 
     Raises ConfigError naming the side if no server answers, if it refuses the key, or if it has no such model.
     """
-    where = f"rollout.{side}"
-    client = OpenAI(base_url=endpoint.base_url, api_key=api_key(endpoint), max_retries=1, timeout=timeout_s)
+    where, key = f"rollout.{side}", api_key(endpoint)
+    client = OpenAI(base_url=endpoint.base_url, api_key=key, max_retries=1, timeout=timeout_s)
     try:
         names = sorted(model.id for model in client.models.list().data)
     except APIConnectionError as error:
@@ -184,7 +188,7 @@ def check_endpoint(side: str, endpoint: Endpoint, timeout_s: float = 10.0) -> No
         ) from error
     except APIStatusError as error:
         if error.status_code in (401, 403):
-            text = f"{where}.api_key_env: {endpoint.base_url} refuses the key: {described(error)}"
+            text = f"{where}.api_key_env: {endpoint.base_url} refuses the key: {described(error, key)}"
             raise ConfigError(text) from error
         log.warning("%s: %s/models says %d; whether it has %s is not known", where, endpoint.base_url,
                     error.status_code, endpoint.model)
@@ -224,10 +228,12 @@ def retry_after_s(headers: httpx2.Headers) -> float | None:
         return None
 
 
-def described(error: Exception) -> str:
-    """The failure in one line."""
+def described(error: Exception, key: str) -> str:
+    """The failure in one line, without the key: some servers repeat what they were sent."""
     if isinstance(error, APIStatusError):
-        return f"status {error.status_code}: {error.message[:200]}"
-    if isinstance(error, TimeoutError):
-        return "no whole answer in time"
-    return f"{type(error.__cause__ or error).__name__}: {error.__cause__ or error}"[:200]
+        text = f"status {error.status_code}: {error.message}"
+    elif isinstance(error, TimeoutError):
+        text = "no whole answer in time"
+    else:
+        text = f"{type(error.__cause__ or error).__name__}: {error.__cause__ or error}"
+    return (text.replace(key, "…") if key != NO_KEY else text)[:200]

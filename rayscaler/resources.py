@@ -18,7 +18,8 @@ class Resources(BaseModel):
 
     workers: int = Field(0, ge=0, description="Largest pool of a stage; 0: one per CPU of the cluster, less one.")
     worker_cpus: float = Field(1.0, gt=0, description="Logical CPUs of one worker.")
-    worker_gpus: float = Field(0.0, ge=0, description="GPUs of one embedding worker.")
+    worker_gpus: float = Field(0.0, ge=0, description="GPUs of one worker that embeds; one that trains takes whole "
+                               "ones.")
     local_cpus: int = Field(0, ge=0, description="Logical CPUs of a Ray started here; 0 takes cores + 2.")
     grow_to_cpus: int = Field(0, ge=0, description="Logical CPUs that an autoscaling cluster may reach. A pool asks "
                               "for workers up to them, which makes the cluster grow; 0: for those that are there.")

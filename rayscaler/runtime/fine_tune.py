@@ -10,6 +10,7 @@ the steps since are made again.
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,12 @@ from rayscaler.errors import StageError
 from rayscaler.resources import Resources
 from rayscaler.runtime.train_loop import DATASET, MODEL, PROGRESS, Job, Trained, train_loop
 
+STATE = "state"
+"""Folder of a phase that Ray Train resumes from; of no use once the phase has ended."""
+
 
 def fine_tune(job: Job) -> Trained:
-    """Train the phase and leave its model in `<root>/model`.
+    """Train the phase and leave its model in `<root>/model`, and what a resumed job needs in `<root>/state`.
 
     Raises StageError with the workers' own error if they cannot finish.
     """
@@ -32,7 +36,7 @@ def fine_tune(job: Job) -> Trained:
 
     train: Any = ray.train  # its classes are chosen at import; type checkers see those of the first version
 
-    gpus = int(job.resources.worker_gpus)
+    gpus = math.ceil(job.resources.worker_gpus)
     options = ray.data.ExecutionOptions(preserve_order=True)
     trainer = TorchTrainer(
         train_loop,
@@ -46,7 +50,7 @@ def fine_tune(job: Job) -> Trained:
         datasets={DATASET: ray.data.read_parquet(list(job.packs), filesystem=job.filesystem)},
         dataset_config=train.DataConfig(datasets_to_split=[], execution_options=options),
         run_config=train.RunConfig(
-            name="state",
+            name=STATE,
             storage_path=job.root,
             storage_filesystem=job.filesystem,
             failure_config=train.FailureConfig(max_failures=job.resources.train_retries),
@@ -64,19 +68,19 @@ def fine_tune(job: Job) -> Trained:
 
 
 def workers_of(resources: Resources) -> int:
-    """How many workers train together."""
+    """How many workers train together: where it is not said, as many as there are GPUs or may come to be."""
     import ray
 
     if resources.train_workers:
         return resources.train_workers
     if not resources.worker_gpus:
         return 1
-    gpus = ray.cluster_resources().get("GPU", 0)  # type: ignore[no-untyped-call]
-    return max(1, int(gpus // resources.worker_gpus))
+    there = ray.cluster_resources().get("GPU", 0)  # type: ignore[no-untyped-call]
+    return max(1, int(max(there, resources.grow_to_gpus) // math.ceil(resources.worker_gpus)))
 
 
 def _collect(job: Job, checkpoint: Any) -> Trained:
-    """Move the model of the last checkpoint to its place, then let go of the training state."""
+    """Copy the model of the last checkpoint to its place."""
     with checkpoint.as_directory() as folder:
         trained = Trained(**json.loads((Path(folder) / PROGRESS).read_text()))
         if len(trained.losses) != job.n_steps:
@@ -86,5 +90,4 @@ def _collect(job: Job, checkpoint: Any) -> Trained:
             str(Path(folder) / MODEL), f"{job.root}/{MODEL}",
             source_filesystem=pafs.LocalFileSystem(), destination_filesystem=job.filesystem,
         )  # fmt: skip
-    job.filesystem.delete_dir(f"{job.root}/state")
     return trained

@@ -10,7 +10,7 @@ from rayscaler.errors import ConfigError, TableNotFound
 from rayscaler.reasons import Reason, Rejected
 from rayscaler.recipes import TrainRecipe
 from rayscaler.runtime.context import Context
-from rayscaler.runtime.fine_tune import fine_tune
+from rayscaler.runtime.fine_tune import STATE, fine_tune
 from rayscaler.runtime.lookup import Lookup
 from rayscaler.runtime.shards import Output, Rows
 from rayscaler.runtime.store import Ref, Store
@@ -61,7 +61,7 @@ class MakePacks:
     """Gathers the examples of some steps into packed rows."""
 
     def __init__(self, store: Store, examples: Ref) -> None:
-        self.examples = Lookup(store, examples)
+        self.examples = Lookup(store, examples, columns=("trajectory_id", "input_ids", "loss_mask", "n_supervised"))
 
     def __call__(self, payload: dict[str, Any]) -> Output:
         rows = [row for step in payload["steps"] for row in self._rows(payload["phase"], *step)]
@@ -93,12 +93,18 @@ def _train(ctx: Context[TrainRecipe], plan: Plan, start: str) -> Trained:
     """Train one phase, or take it as it is where an earlier try ended it."""
     folder = _folder(ctx, plan)
     try:
-        return Trained(**json.loads(ctx.store.read_bytes(folder, "trained.json")))
+        trained = Trained(**json.loads(ctx.store.read_bytes(folder, "trained.json")))
     except TableNotFound:
-        pass
+        trained = fine_tune(_job(ctx, plan, start))
+        ctx.store.write_json(trained._asdict(), folder, "trained.json")
+    ctx.store.delete_folder(folder, STATE)
+    return trained
+
+
+def _job(ctx: Context[TrainRecipe], plan: Plan, start: str) -> Job:
     tokenizer = ctx.read(TOKENIZERS).to_pylist()[0]
     before = next((phase for phase in ctx.recipe.phases if phase.name == start), None)
-    trained = fine_tune(Job(
+    return Job(
         phase=plan.phase,
         recipe=ctx.recipe,
         resources=ctx.resources,
@@ -106,15 +112,13 @@ def _train(ctx: Context[TrainRecipe], plan: Plan, start: str) -> Trained:
         n_steps=len(plan.steps),
         packs=_packs(ctx.store, ctx.targets[PACKS.name], plan.phase.name),
         filesystem=ctx.store.place.fs,
-        root=ctx.store.path(folder),
+        root=ctx.store.path(_folder(ctx, plan)),
         start=f"{ctx.store.path(_models(ctx), start)}/{MODEL}" if before else start,
         start_is_ours=before is not None,
         tokenizer_json=tokenizer["tokenizer_json"],
         chat_template=tokenizer["chat_template"],
         deepspeed=_deepspeed(ctx),
-    ))  # fmt: skip
-    ctx.store.write_json(trained._asdict(), folder, "trained.json")
-    return trained
+    )
 
 
 def _models(ctx: Context[TrainRecipe]) -> str:

@@ -11,7 +11,7 @@ FLOOR = 0.1
 def learning_rate(step: int, *, steps: int, peak: float, warmup: float) -> float:
     """The rate of 0-based `step` of `steps`. `warmup` is the share of the steps that climb to `peak`.
 
-    The first step has a rate above zero, the last one `FLOOR * peak`.
+    The first step has a rate above zero, the last one `FLOOR * peak`, or `peak` where every step climbs.
     """
     climbing = max(1, round(warmup * steps))
     if step < climbing:

@@ -81,6 +81,8 @@ def _fit(entity: Entity, given: list[Row]) -> tuple[Entity, list[Row], list[Note
     for key in dict.fromkeys(k for row in given for k in row):
         values = [row.get(key) for row in given]
         taken = _take(entity, columns, key, values)
+        if any(_are_filled(rows, note.column, cells) for note, cells in taken):
+            taken = []
         if not any(note.how in ("same", "inside") for note, _ in taken):
             extra.append(_new_column(entity, extra, key, values))
             taken.append((Note(entity.name, key, "new column", extra[-1].name), values))
@@ -97,6 +99,11 @@ def _fill(rows: list[Row], column: str, cells: list[Any]) -> None:
             row[column] = cell
 
 
+def _are_filled(rows: list[Row], column: str, cells: list[Any]) -> bool:
+    """Whether another key has filled one of the cells: two spellings of a name, or a name inside and outside."""
+    return any(cell is not None and column in row for row, cell in zip(rows, cells, strict=True))
+
+
 def _take(entity: Entity, columns: dict[str, Column], key: str, values: list[Any]) -> list[tuple[Note, list[Any]]]:
     """The columns that a key fills, with their cells: its own, those of the object inside, or the ids of its list."""
     noun, name = _noun(entity), entity.name
@@ -107,12 +114,13 @@ def _take(entity: Entity, columns: dict[str, Column], key: str, values: list[Any
         inside = list(dict.fromkeys(k for v in values if v for k in v))
         held = {k: columns.get(canon(k, noun)) for k in inside}
         cells = {k: [(v or {}).get(k) for v in values] for k in inside}
-        if inside and all(c is not None and all(_holds(c, x) for x in cells[k]) for k, c in held.items()):
+        apart = len({c.name for c in held.values() if c is not None}) == len(held)
+        if inside and apart and all(c is not None and all(_holds(c, x) for x in cells[k]) for k, c in held.items()):
             return [(Note(name, f"{key}.{k}", "inside", c.name), cells[k]) for k, c in held.items() if c is not None]
     return [
         (Note(name, f"{key}[].{k}", "gathered", columns[many].name), [[x[k] for x in v or ()] for v in values])
         for k in _common_keys(values)
-        if (many := canon("_".join((*phrase_of(k)[:-1], plural(phrase_of(k)[-1]))), noun)) in columns
+        if (many := canon("_".join((*phrase_of(k)[:-1], *map(plural, phrase_of(k)[-1:]))), noun)) in columns
         and columns[many].semantic is Semantic.JSON
     ]
 
@@ -137,7 +145,12 @@ def _holds(column: Column, value: Any) -> bool:
     if column.semantic is Semantic.BOOLEAN and column.type == "INTEGER":
         return isinstance(value, bool)
     kinds = {"TEXT": str, "INTEGER": int, "REAL": int | float}[column.type]
-    return isinstance(value, kinds) and not isinstance(value, bool)
+    return isinstance(value, kinds) and not isinstance(value, bool) and _storable(value)
+
+
+def _storable(value: Any) -> bool:
+    """Whether SQLite keeps a value as it is: an integer beyond 64 bits it does not."""
+    return not isinstance(value, int) or -(2**63) <= value < 2**63
 
 
 def _new_column(entity: Entity, extra: list[Column], key: str, values: list[Any]) -> Column:
@@ -147,7 +160,7 @@ def _new_column(entity: Entity, extra: list[Column], key: str, values: list[Any]
     while name.lower() in taken:
         name += "_"
     kinds = {type(v) for v in values if v is not None}
-    simple = next((t for k, t in _SIMPLE if kinds and kinds <= k), "")
+    simple = next((t for k, t in _SIMPLE if kinds and kinds <= k), "") if all(map(_storable, values)) else ""
     if not simple:
         return Column(name=name, type="TEXT", semantic=Semantic.JSON, json_schema={})
     if simple == "boolean":
@@ -171,8 +184,8 @@ def _give_way(entity: Entity, rows: list[Row]) -> tuple[Entity, list[Note]]:
         change: dict[str, Any] = {}
         if not column.nullable and not column.generated and len(present) < len(rows):
             change["nullable"] = True
-        beyond = list(dict.fromkeys(v for v in present if isinstance(v, str) and v not in column.enum))
-        if column.enum and beyond:
+        beyond = list(dict.fromkeys(str(v) for v in present if str(v) not in column.enum)) if column.enum else []
+        if beyond:
             change["enum"] = (*column.enum, *beyond)
         if column.minimum is not None and present and min(present) < column.minimum:
             change["minimum"] = float(min(present))

@@ -13,7 +13,7 @@ from rayscaler.environments.importing import import_tables
 from rayscaler.recipes import MaterializeRecipe
 from rayscaler.specs.answers import with_answers
 from rayscaler.toolspec import ToolSpec
-from tracker import tool
+from tracker import TEXT, tool
 
 sys.path.append(str(Path(__file__).parents[2] / "jobs"))
 
@@ -79,6 +79,33 @@ def test_rows_made_elsewhere_keep_every_key():
     ]
     assert world.rows["loans"][0]["books"] == LOANS["#L1"]["books"]
     assert "lost" in world.spec.entity("loans").column("status").enum
+
+
+def test_two_keys_of_one_column_are_both_kept():
+    rows = {"r1": {"email": "ann@example.com", "Email": "old@example.com", "city": "Ulm", "home": {"city": "Rome"}}}
+    world = import_tables(compiled([*LIBRARY, *SHELF]), {"readers": rows})
+    assert world.rows["readers"] == [
+        {"reader_id": "r1", "email": "ann@example.com", "Email_": "old@example.com", "city": "Ulm",
+         "home": {"city": "Rome"}}
+    ]
+
+
+def test_keys_and_numbers_that_are_no_names_and_no_integers_of_a_database_are_kept():
+    shelves = [{"#": 1}, {"#": 2}]
+    world = import_tables(compiled(LIBRARY), {"readers": {"r1": {"$": "x", "shelves": shelves, "points": 2**70}}})
+    with closing(HostedEnvironment(world.spec).start(0)) as session:
+        session.load_rows("readers", world.rows["readers"])
+        row = session.rows("readers")[0]
+    assert (row["unnamed"], row["shelves"], row["points"]) == ("x", shelves, 2**70)
+
+
+def test_an_enumeration_of_numbers_grows():
+    size = {"type": "object", "properties": {"box_id": TEXT, "size": {"type": "integer", "enum": [1, 5]}}}
+    tools = [tool("get_box", "GET", "/boxes/{box_id}", ["box_id"], {}, size)]
+    spec = compile_environment({"domain_id": "d", "title": "Boxes"}, tools, RECIPE).spec
+    assert import_tables(spec, {"boxes": [{"box_id": "b", "size": 7}]}).spec.entity("boxes").column("size").enum == (
+        "1", "5", "7",
+    )  # fmt: skip
 
 
 def test_imported_rows_are_what_the_tools_see():

@@ -120,13 +120,15 @@ def add_transfers(plans: list[Plan], drafts: dict[Phrase, TableDraft], transfers
         if amount is None or type_of(amount.schema) not in ("integer", "number"):
             continue
         holder = _holder(sides, plan, drafts)
+        quantity = _quantity(holder, type_of(properties(plan.placed.reading.tool.parameters)[sides.amount]))
+        if quantity is None:
+            continue
         plan.operator = Operator.TRANSFER
         amount.score, amount.measure = amount.score + _MUST, True
         for column in (source, target):
             column.refers, column.score = holder.noun, column.score + _MUST
             column.schema = {**column.schema, "type": type_of(holder.columns[holder.key].schema) or "string"}
-        kind = type_of(properties(plan.placed.reading.tool.parameters)[sides.amount])
-        plan.moved = Moved(sides.source, sides.target, sides.amount, holder, _quantity(holder, kind))
+        plan.moved = Moved(sides.source, sides.target, sides.amount, holder, quantity)
         plan.bounds = [_amount_of(b, sides.amount) for b in plan.bounds]
 
 
@@ -150,13 +152,18 @@ def _holder(sides: Sides, plan: Plan, drafts: dict[Phrase, TableDraft]) -> Table
     return made
 
 
-def _quantity(holder: TableDraft, kind: str) -> Draft:
-    """The number that a transfer changes: the holder's balance, stock or points; a new balance if it has none."""
+def _quantity(holder: TableDraft, kind: str) -> Draft | None:
+    """The number that a transfer changes: the holder's balance, stock or points; a new balance if it has none.
+
+    None if what it holds is no number: a balance with its currency cannot be moved.
+    """
     for wanted in lexicon()["balances"]:
         found = next((c for c in holder.columns.values() if joined(c.name) == wanted), None)
         if found is not None and type_of(found.schema) in {"number", kind}:
             break
     else:
+        if "balance" in holder.columns and type_of(holder.columns["balance"].schema) not in ("integer", "number"):
+            return None
         found = holder.columns["balance"] = Draft("balance", "balance", {"type": kind})
     found.asked, found.measure, found.score = True, True, found.score + _MUST
     found.schema = {**found.schema, "minimum": max(0, found.schema.get("minimum", 0))}

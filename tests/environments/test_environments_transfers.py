@@ -88,6 +88,19 @@ def test_a_tool_that_forgets_the_other_side_is_dropped():
     assert [r.detail.split(":")[0] for r in certified.rejects] == ["conserves"]
 
 
+@pytest.mark.parametrize("balance", [TEXT, {"type": "object", "properties": {"value": NUMBER, "currency": TEXT}}])
+def test_a_balance_that_is_no_number_stays_and_nothing_is_moved(balance):
+    account = {**ACCOUNT, "properties": {**ACCOUNT["properties"], "balance": balance}}
+    tools = [
+        tool("create_account", "POST", "/accounts", ["owner", "balance"], {"balance": balance}, account),
+        tool("get_account", "GET", "/accounts/{accountId}", ["accountId"], {}, account), BANK[3],
+    ]  # fmt: skip
+    spec = compile_environment(DOMAIN, tools, MaterializeRecipe()).spec
+    assert spec.tool("transfer_funds").operator is Operator.CREATE
+    assert spec.entity("accounts").column("balance").type == "TEXT"
+    assert certify(spec, MaterializeRecipe(min_tools=1), seed=3).rejects == []
+
+
 @pytest.mark.parametrize(
     ("name", "arguments", "holder"),
     [

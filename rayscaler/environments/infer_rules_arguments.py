@@ -51,9 +51,12 @@ def _bounds(schema: JsonSchema) -> dict[str, Any]:
     most = _value(high)
     if least is not None and most is not None and least >= most:
         return {}
-    default = schema.get("default")
     bounds = {"minimum": least, "maximum": most}
     found = {k: v for k, v in bounds.items() if v is not None and k not in schema}
+    whole = {**found, **{k: schema[k] for k in bounds if k in schema}}
+    if len(whole) == 2 and whole["minimum"] > whole["maximum"]:
+        return {}
+    default = schema.get("default")
     outside = isinstance(default, int | float) and not (
         found.get("minimum", default) <= default <= found.get("maximum", default)
     )

@@ -63,6 +63,11 @@ def test_bounds_told_in_words_stand_in_the_schema(said: str, bounds: dict[str, i
     assert {k: v for k, v in found.items() if k in ("minimum", "maximum")} == bounds
 
 
+def test_bounds_told_in_words_do_not_contradict_the_schema():
+    told = {"type": "integer", "minimum": 10, "description": "At most 5."}
+    assert with_told_bounds({"type": "object", "properties": {"n": told}})["properties"]["n"] == told
+
+
 def test_arguments_that_go_together_are_read_from_words():
     told = {
         "home_phone": {"type": "string", "description": "Required if `send_sms` is set."},

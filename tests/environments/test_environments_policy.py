@@ -2,7 +2,7 @@
 
 from rayscaler.environment import EnvironmentSpec
 from rayscaler.environments.compiler import compile_environment
-from rayscaler.environments.policy import required_states, write_policy
+from rayscaler.environments.policy import write_policy
 from rayscaler.recipes import MaterializeRecipe
 from rayscaler.toolspec import ToolSpec
 from shop import SHOP
@@ -33,11 +33,6 @@ def test_a_precondition_in_a_name_is_a_rule():
         tool("modify_pending_order", "POST", "/modify", ["orderId", "note"], {}, None),
     ]
     assert "An order must be pending to: cancel pending order, modify pending order." in compiled(tools).policy
-
-
-def test_required_states_are_read_from_the_code():
-    assert required_states(SHOP.tool("cancel_order").code) == ["pending"]
-    assert required_states(SHOP.tool("list_orders").code) == []
 
 
 def test_ids_are_looked_up_never_made_up():

@@ -214,6 +214,8 @@ def test_an_environment_whose_calls_all_fail_gives_reasons_and_no_error():
     composed = compose(Empty(spec), [], ComposeRecipe(attempts=10), seed=1)
     assert composed.tasks == []
     assert len(composed.rejects) == 10
+    assert composed.tasks == []
+    assert len(composed.rejects) == 10
     assert Reason.DEFECT not in {r.reason for r in composed.rejects}
 
 
@@ -227,9 +229,8 @@ def test_an_error_of_our_own_is_counted_by_its_name_and_ends_nothing():
     assert "KeyError('a bug') in test_tasks_compose.py" in rejects[0].detail
 
 
-def test_distractors_fit_all_but_one_of_the_facts_that_are_told_of_a_row(shop: HostedEnvironment, composed: Composed):
+def test_some_tasks_have_distractors(composed: Composed):
     assert sum(t.n_distractors > 0 for t in composed.tasks) >= 3
-    assert all(t.n_distractors >= 0 for t in composed.tasks)
 
 
 def test_a_state_without_rows_gives_reasons_and_no_error():

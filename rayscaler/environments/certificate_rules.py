@@ -71,7 +71,8 @@ def _try_state(
     spec: EnvironmentSpec, tool: CompiledTool, session: SqliteSession, good: dict[str, Any], condition: Condition
 ) -> Tried:
     """Call the tool on a row for which the condition does not hold; on one that is made so, if none is there."""
-    rule = Rule("state", said(spec, tool, condition), ToolErrorKind.PRECONDITION_FAILED)
+    noun = spec.entity(condition.table or tool.entity).singular.replace("_", " ")
+    rule = Rule("state", f"the {noun} {condition.in_words()}", ToolErrorKind.PRECONDITION_FAILED)
     named = [b for b in tool.bindings if b.part in (Part.KEY, Part.FILTER) and b.parameter in good and b.column]
     rows = session.rows(tool.entity)
     taken = [r for r in rows if all(_cell(b, r) == _wrapped(good.get(b.parameter)) for b in named)]
@@ -112,16 +113,6 @@ def _breaking(column: Column, condition: Condition) -> Any:
     else:
         values = list(column.enum)
     return next((v for v in values if (v in condition.values) != condition.wanted), None)
-
-
-def said(spec: EnvironmentSpec, tool: CompiledTool, condition: Condition) -> str:
-    """A condition on the row in words: «the order must be pending or draft»."""
-    noun = spec.entity(condition.table or tool.entity).singular.replace("_", " ")
-    words = [v for v in condition.values if isinstance(v, str)]
-    if words:
-        return f"the {noun} must {'' if condition.wanted else 'not '}be {' or '.join(words)}"
-    name = condition.column.replace("_", " ").removeprefix("is ")
-    return f"the {noun} must {'' if condition.wanted else 'not '}be {name}"
 
 
 def _on_arguments(tool: CompiledTool, good: dict[str, Any]) -> Iterator[tuple[Rule, dict[str, Any] | None]]:
@@ -194,7 +185,8 @@ def _broken_values(
     free = "enum" not in schema and (high is None or kind == "string")
     if binding.part is Part.REFERENCE and column.references and free:
         yield Rule("reference", f"{name} names one of the {column.references}", ToolErrorKind.NOT_FOUND), _ABSENT[kind]
-    taken = [r[column.name] for r in session.rows(tool.entity)][:1] if _is_own(spec, tool, binding, column) else []
+    rows = session.rows(tool.entity) if _is_own(spec, tool, binding, column) else []
+    taken = [r[column.name] for r in rows if r[column.name] is not None]
     if taken:
         noun = spec.entity(tool.entity).singular.replace("_", " ")
         yield Rule("unique", f"no two {noun} records have the same {name}", ToolErrorKind.CONFLICT), taken[0]

@@ -83,7 +83,7 @@ def _add_unique(tables: Tables, plan: Plan) -> None:
             continue
         single = (plan.table.noun, column.canon) not in {*tables.references, *tables.fixed}
         always = all(any(b.column is column and b.needed for b in p.of(Part.VALUE)) for p in makers)
-        if single and always and not any(column.enums[i] for i in range(len(column.enums))):
+        if single and always and not any(column.enums):
             column.unique = column.unique or told_unique(str(schemas[bound.parameter].get("description", "")))
 
 

@@ -12,7 +12,7 @@ says whether a tool writes (`readOnlyHint`, an HTTP method that is not POST), th
 from __future__ import annotations
 
 import re
-from functools import cache
+from functools import lru_cache
 from typing import NamedTuple
 
 from rayscaler.environment import Operator
@@ -160,7 +160,7 @@ _LEAD_IN = re.compile(
 )
 
 
-@cache
+@lru_cache(maxsize=2**12)
 def _told_verb(description: str) -> tuple[str, str]:
     """The verb that a description begins with, and the head of what it is about: «Adds two numbers.» -> add, number."""
     said = _LEAD_IN.sub("", description[:200])

@@ -64,9 +64,7 @@ def _is_told(tool: CompiledTool, condition: Condition) -> bool:
 
 def _in_words(spec: EnvironmentSpec, tool: CompiledTool, condition: Condition) -> str:
     noun = spec.entity(condition.table or tool.entity).singular.replace("_", " ")
-    states = " or ".join(v for v in condition.values if isinstance(v, str))
-    word = states or condition.column.replace("_", " ").removeprefix("is ")
-    return f"{_article(noun).capitalize()} {noun} must {'' if condition.wanted else 'not '}be {word}"
+    return f"{_article(noun).capitalize()} {noun} {condition.in_words()}"
 
 
 def _of_arguments(spec: EnvironmentSpec) -> list[str]:
@@ -102,12 +100,6 @@ def _of_columns(spec: EnvironmentSpec) -> list[str]:
 
 def _article(noun: str) -> str:
     return "an" if noun[:1] in "aeiou" else "a"
-
-
-def required_states(code: str) -> list[str]:
-    """The states that `require(row["status"] == "pending", …)` lines ask for."""
-    asked = [value for condition in conditions(code) if condition.wanted for value in condition.values]
-    return [state for state in asked if isinstance(state, str)]
 
 
 def _join(nouns: Iterable[str]) -> str:

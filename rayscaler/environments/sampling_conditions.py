@@ -28,6 +28,12 @@ class Condition(NamedTuple):
         """Whether `row` meets it."""
         return (row.get(self.column) in self.values) == self.wanted
 
+    def in_words(self) -> str:
+        """What it demands of the row: `must be pending or draft`, of a flag `must not be archived`."""
+        states = " or ".join(v for v in self.values if isinstance(v, str))
+        word = states or self.column.replace("_", " ").removeprefix("is ")
+        return f"must {'' if self.wanted else 'not '}be {word}"
+
 
 @lru_cache(maxsize=4096)
 def conditions(code: str) -> tuple[Condition, ...]:

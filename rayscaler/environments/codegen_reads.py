@@ -39,6 +39,7 @@ def find_row(writer: Writer, plan: Plan) -> list[str]:
 
 
 def read_one(writer: Writer) -> list[str]:
+    """The body of a tool that answers one row, with the rows that are told with it."""
     plan, key = writer.plan, writer.plan.table.columns[writer.plan.table.key].name
     lines = find_row(writer, plan)
     for child, column in plan.nested:
@@ -61,6 +62,7 @@ def check_parents(writer: Writer) -> list[str]:
 
 
 def read_many(writer: Writer) -> list[str]:
+    """The body of a tool that lists rows or searches them."""
     plan, many = writer.plan, writer.many
     bounds = plan.of(Part.KEY, Part.FILTER)
     equal = writer.equals([b for b in bounds if b.sign == "="])

@@ -124,7 +124,7 @@ def _around(plan: Plan, rows: str, names: dict[str, str]) -> str:
             continue
         if joined(name) in word_set("count_fields") and type_of(schema) == "integer":
             parts += f', "{name}": len({rows})'
-        elif type_of(schema) == "array" and name in required(plan.placed.reading.tool.response):
+        elif type_of(schema) == "array" and name in must:
             parts += f', "{name}": []'
         elif norm(name) in needed and type_of(schema) not in ("array", "object"):
             parts += f', "{name}": {needed[norm(name)]}'

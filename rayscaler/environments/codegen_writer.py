@@ -64,6 +64,7 @@ def _free(wanted: str, taken: set[str], fallback: str) -> str:
 
 
 def assign(column: str, value: str) -> str:
+    """`column=value` as an argument of a db call; a column that is a Python keyword goes through `**`."""
     return f'**{{"{column}": {value}}}' if keyword.iskeyword(column) else f"{column}={value}"
 
 

@@ -29,6 +29,7 @@ def _values(writer: Writer, skip: tuple[str, ...] = ()) -> list[str]:
 
 
 def create_row(writer: Writer) -> list[str]:
+    """The body of a tool that makes a row, or a copy of one."""
     plan = writer.plan
     lines: list[str] = []
     values = _values(writer)
@@ -85,6 +86,7 @@ def article(noun: str) -> str:
 
 
 def update_row(writer: Writer) -> list[str]:
+    """The body of a tool that changes a row, or makes it where there is none."""
     plan = writer.plan
     lines = find_row(writer, plan)
     if plan.upsert:
@@ -112,6 +114,7 @@ def update_row(writer: Writer) -> list[str]:
 
 
 def transition(writer: Writer) -> list[str]:
+    """The body of a tool that moves a row to another status, or sets a flag of it."""
     plan = writer.plan
     noun_ = " ".join(plan.table.noun)
     lines = find_row(writer, plan)
@@ -141,6 +144,7 @@ def transition(writer: Writer) -> list[str]:
 
 
 def delete_row(writer: Writer) -> list[str]:
+    """The body of a tool that removes a row, several, or all rows below one."""
     plan = writer.plan
     if plan.children is not None:
         return _clear_children(writer, plan.children)
@@ -212,6 +216,7 @@ def transfer(writer: Writer) -> list[str]:
 
 
 def relate(writer: Writer) -> list[str]:
+    """The body of a tool that joins two rows; a relation that is there already is refused."""
     plan = writer.plan
     sides = [b for b in plan.of(Part.VALUE) if b.needed] or plan.of(Part.VALUE)
     said = " ".join(plan.table.noun)
@@ -222,6 +227,7 @@ def relate(writer: Writer) -> list[str]:
 
 
 def unrelate(writer: Writer) -> list[str]:
+    """The body of a tool that takes two rows apart."""
     filters = writer.plan.of(Part.FILTER)
     needed = [b for b in filters if b.needed] or filters
     return [

@@ -82,8 +82,8 @@ def _words(reading: Reading) -> Phrase:
 
 
 def _free(phrase: Phrase, taken: frozenset[Phrase], more: str) -> Phrase:
-    joined = {"".join(t) for t in taken}
-    return phrase if "".join(phrase) not in joined else (*phrase, more)
+    spelled = {"".join(t) for t in taken}
+    return phrase if "".join(phrase) not in spelled else (*phrase, more)
 
 
 def _finds(schema: dict[str, object]) -> bool:

@@ -88,6 +88,7 @@ def names_row(plan: Plan, name: str) -> bool:
 
 
 def is_scope(plan: Plan, name: str) -> bool:
+    """Whether a parameter says inside of what the row is: a column that routes go through, or another thing's id."""
     column = plan.table.column_of(name)
     return column is not None and (
         column.scope or (bool(key_noun(name)[1]) and type_of(column.schema) in ("string", "integer"))
@@ -95,6 +96,7 @@ def is_scope(plan: Plan, name: str) -> bool:
 
 
 def bind(plan: Plan, name: str) -> Bound:
+    """What the parameter stands for in the plan's table."""
     tool = plan.placed.reading.tool
     needed = name in required(tool.parameters)
     schema = properties(tool.parameters)[name]

@@ -120,6 +120,7 @@ def _is_ignored(placed: Placed, name: str, schema: JsonSchema) -> bool:
 
 
 def is_scalar(schema: JsonSchema) -> bool:
+    """Whether a value of the schema is a text or a number; a schema without a type counts as one."""
     return type_of(schema) in ("string", "integer", "number", "")
 
 

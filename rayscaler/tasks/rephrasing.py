@@ -19,11 +19,11 @@ from typing import NamedTuple
 from rayscaler.task import Fact, Task
 from rayscaler.tasks.lexicon import load
 
-_TOKEN = re.compile(r"[^\W_]+(?:[._@:/+#'’-]+[^\W_]+)*%?")
+_TOKEN = re.compile(r"(?:(?<!\w)-(?=\d))?[^\W_]+(?:[._@:/+#'’-]+[^\W_]+|(?<=\d),\d{3}(?!\d))*%?")
 _WORD = re.compile(r"[^\W\d_][\w-]*")
 _QUOTED = re.compile(r"[\"“«]([^\"”»]+)[\"”»]")
 _IDENTIFIER = re.compile(r"\b[A-Za-z]+(?:_[A-Za-z0-9]+)+\b|\b[a-z]+(?:[A-Z][a-z0-9]+)+\b")
-_NUMBER = re.compile(r"^\d[\d,]*(?:\.\d+)?%?$")
+_NUMBER = re.compile(r"^-?\d[\d,]*(?:\.\d+)?%?$")
 _ORDINAL = r"(?:st|nd|rd|th)?"
 
 

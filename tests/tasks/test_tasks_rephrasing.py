@@ -75,6 +75,15 @@ def test_a_tool_that_gold_does_not_use_is_not_named_either():
     assert check_rephrasing(TASK, GOOD + " Then cancel_order it.", ["cancel_order"]) == ["names the tool cancel_order"]
 
 
+def test_a_number_keeps_its_sign_however_its_thousands_are_written():
+    assert tokens("-5 and 5 of 1,000.50, in 2026, 10 of 12,345,678; minus -1,200%") == [
+        "-5", "and", "5", "of", "1000.5", "in", "2026", "10", "of", "12345678", "minus", "-1200%",
+    ]  # fmt: skip
+    intent = Intent(opening="Set it to -5 degrees.", facts=(Fact(name="degrees", value=-5, text="-5"),))
+    cold = TASK.model_copy(update={"intent": intent, "answers": ()})
+    assert check_rephrasing(cold, "Set it to 5 degrees.") == ["loses degrees: '-5' is not said", "invents '5'"]
+
+
 @given(st.sampled_from(SAID))
 @settings(max_examples=60, deadline=None)
 def test_no_said_fact_can_be_dropped_unnoticed(said: tuple[Task, Fact]):

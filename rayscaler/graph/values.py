@@ -75,7 +75,10 @@ def without_part(entity: str) -> str:
 
 
 def inputs_of(tool: ToolSpec) -> list[Value]:
-    """The parameters that hold a scalar or a list of scalars, and those inside objects; boilerplate left out."""
+    """The parameters that hold a scalar or a list of scalars, and those inside objects.
+
+    Boilerplate is left out, and so are names without words (`名`, `_`): they are equal to nothing.
+    """
     found = []
     for name, schema in tool.parameters.get("properties", {}).items():
         if is_boilerplate(phrase(name)):
@@ -83,7 +86,7 @@ def inputs_of(tool: ToolSpec) -> list[Value]:
         type_ = _scalar(schema)
         found += [_input(tool, name, type_)] if type_ is not None else _inner_inputs(tool, name, schema)
     routed = {(v.entity, v.attribute) for v in found if tool.locations.get(v.place) == "path"}
-    return [v for v in found if not _is_own_id(tool, v, routed)]
+    return [v for v in found if v.text and not _is_own_id(tool, v, routed)]
 
 
 def _inner_inputs(tool: ToolSpec, name: str, schema: Any) -> list[Value]:

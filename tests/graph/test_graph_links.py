@@ -85,6 +85,12 @@ def test_an_equal_name_feeds_what_it_says_something_about_and_no_amounts():
     assert on_demand[("get_order", "total", "find_shops", "total")] == ("same_name", 0.35)
 
 
+def test_a_parameter_without_words_is_linked_to_nothing():
+    order = tool("get_order", {}, obj(order_id=TEXT))
+    pay = tool("pay", {"名": TEXT, "_": TEXT, "order_id": TEXT}, obj())
+    assert list(found(order, pay)) == [("get_order", "order_id", "pay", "order_id")]
+
+
 def test_a_choice_of_two_is_a_flag_and_feeds_nothing():
     kind = {"type": "string", "enum": ["one_way", "round_trip"]}
     assert found(tool("get_trip", {}, obj(trip_kind=TEXT)), tool("find_trips", {"trip_kind": kind}, obj())) == {}

@@ -186,7 +186,8 @@ def _broken_values(
     if binding.part is Part.REFERENCE and column.references and free:
         yield Rule("reference", f"{name} names one of the {column.references}", ToolErrorKind.NOT_FOUND), _ABSENT[kind]
     rows = session.rows(tool.entity) if _is_own(spec, tool, binding, column) else []
-    taken = [r[column.name] for r in rows if r[column.name] is not None]
+    taken = [r[column.name] for r in rows if r[column.name] in schema.get("enum", (r[column.name],))]
+    taken = [v for v in taken if v is not None]
     if taken:
         noun = spec.entity(tool.entity).singular.replace("_", " ")
         yield Rule("unique", f"no two {noun} records have the same {name}", ToolErrorKind.CONFLICT), taken[0]

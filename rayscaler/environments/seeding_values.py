@@ -288,7 +288,8 @@ class Made:
             value = round(min(max(value, low), high), 5)
             return int(value) if column.type == "INTEGER" else value
         if column.type == "INTEGER":
-            return int(self._draw.integers(int(low), int(high) + 1))
+            least = math.ceil(low)
+            return int(self._draw.integers(least, max(least, math.floor(high)) + 1))
         value = float(self._draw.uniform(low, high))
         if column.semantic is Semantic.MONEY and high - low > 2:
             price = int(value) + float(self._source.pick(["0.0", "0.5", "0.9", "0.95", "0.99"]))

@@ -287,3 +287,8 @@ def test_items_of_a_list_are_what_one_of_them_is_called():
                         column("labelIds", Semantic.JSON, json_schema=schema)))["mails"]
     assert all("@" in address for row in rows for address in row["ccEmailAddresses"])
     assert all(re.fullmatch(r"lab-\d{4}", label) for row in rows for label in row["labelIds"])
+
+
+def test_whole_numbers_keep_bounds_that_are_not_whole():
+    size = column("size", Semantic.INTEGER, type="INTEGER", minimum=3.5, maximum=5.5)
+    assert {row["size"] for row in seeded(table("boxes", size))["boxes"]} == {4, 5}

@@ -30,11 +30,12 @@ ATTEMPTS_PER_STATE = 4
 
 
 WALKS = 6
-"""Walks of one task: where the first ends early, the task goes on with what it leads to."""
+"""Walks of one task, or as many as it may have calls if that is more: where the first ends early, the task goes on with
+what it leads to."""
 
 
 AGAIN = 3
-"""Rounds of asking for the same of other rows, where a task is too short without."""
+"""Rounds of asking for the same of other rows, where a task is too short without; or as many as it may have calls."""
 
 
 class Composed(NamedTuple):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rayscaler.graph.expected import Basis, expected_of, promises_key
+from rayscaler.graph.expected import expected_of, promises_key
 from rayscaler.graph.links import links_of
 from rayscaler.recipes import LinkRecipe
 from rayscaler.toolspec import ToolSpec
@@ -89,4 +89,3 @@ def test_the_order_of_the_tools_does_not_matter():
              silent("get_card", about="A card and its account id.", card_id=TEXT)]
     recipe = LinkRecipe(min_score=0)
     assert links_of("d", tools, recipe) == links_of("d", tools[::-1], recipe)
-    assert Basis.DECLARED.value == ""

@@ -47,10 +47,16 @@ class Tried(NamedTuple):
 
 def try_rules(spec: EnvironmentSpec, tool: CompiledTool, session: SqliteSession, good: dict[str, Any]) -> list[Tried]:
     """Break every rule of `tool` once, on `session` at its start. `good`: arguments that it accepts there."""
-    tried = [_try_state(spec, tool, session, good, c) for c in conditions(tool.code) if c.table in ("", tool.entity)]
+    tried = [_try_state(spec, tool, session, good, c) for c in _on_rows(spec, tool)]
     for rule, arguments in (*_on_arguments(tool, good), *_on_values(spec, tool, session, good)):
         tried.append(_call(tool, session, rule, arguments))
     return tried
+
+
+def _on_rows(spec: EnvironmentSpec, tool: CompiledTool) -> list[Condition]:
+    """The tool's conditions on rows of its own table."""
+    names = {c.name for c in spec.entity(tool.entity).columns}
+    return [c for c in conditions(tool.code) if c.table in ("", tool.entity) and c.column in names]
 
 
 def _call(tool: CompiledTool, session: SqliteSession, rule: Rule, arguments: dict[str, Any] | None) -> Tried:
@@ -79,7 +85,7 @@ def _try_state(
     if not named and rows:
         taken = rows[:1]
     first = {tuple(map(str, (r.get(b.column or "") for b in named))): r for r in reversed(rows)}
-    others = [c for c in conditions(tool.code) if c is not condition and c.table in ("", tool.entity)]
+    others = [c for c in _on_rows(spec, tool) if c is not condition]
     for row in first.values():
         whole = named and all(row.get(b.column or "") is not None for b in named)
         if whole and not condition.holds(row) and all(c.holds(row) for c in others):

@@ -59,7 +59,7 @@ def _rules(spec: EnvironmentSpec) -> list[str]:
 
 def _is_told(tool: CompiledTool, condition: Condition) -> bool:
     """Whether a condition is a rule that somebody states; that a cancelled order is not cancelled again goes unsaid."""
-    return condition.wanted or len(condition.values) > 1 or f"already {condition.values[0]}" not in tool.code
+    return condition.wanted or len(condition.values) != 1 or f"already {condition.values[0]}" not in tool.code
 
 
 def _in_words(spec: EnvironmentSpec, tool: CompiledTool, condition: Condition) -> str:

@@ -66,7 +66,8 @@ def moving(tool: CompiledTool) -> Moving | None:
     amount = next((b for b in tool.bindings if b.part is Part.AMOUNT), None)
     sides = _SIDES.findall(tool.code)
     names = {b.argument: b.parameter for b in tool.bindings}
-    if amount is None or len(sides) != 2 or amount.entity is None or amount.column is None:
+    known = len(sides) == 2 and names.keys() >= set(sides)
+    if amount is None or not known or amount.entity is None or amount.column is None:
         return None
     return Moving(amount.entity, amount.column, names[sides[0]], names[sides[1]], amount.parameter)
 

@@ -121,10 +121,12 @@ class ArgumentCondition(NamedTuple):
 def argument_conditions(code: str) -> tuple[ArgumentCondition, ...]:
     """The conditions of a tool's source on which of its arguments are given, in its order."""
     found = []
-    for node in ast.walk(ast.parse(code)):
+    tree = ast.parse(code)
+    arguments = {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
+    for node in ast.walk(tree):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "require":
             asked = _argument_condition(node.args[0])
-            if asked is not None:
+            if asked is not None and arguments.issuperset(asked.names):
                 found.append(asked)
     return tuple(found)
 

@@ -30,6 +30,20 @@ def test_a_draft_that_passes_is_taken_and_tried_out_in_a_process_of_its_own():
     assert others[0] == others[1]
 
 
+def test_a_draft_may_ask_for_more_than_arguments_and_one_state():
+    code = BETTER.replace("    return", """    newest = orders[0] if orders else {}
+    oldest = orders[-1] if orders else {}
+    require(newest is not None or oldest is not None, "there is an order")
+    for order in orders:
+        require(order["status"] not in [], "no status is barred")
+    for item in db.find("order_items"):
+        require(item["quantity"] != 0, "an item is one piece at least")
+    return""")
+    found = redraft(SHOP, {"list_orders": code}, RECIPE, seed=1, certify=certify)
+    assert found.refused == {}
+    assert found.spec.tool("list_orders").code == code
+
+
 @pytest.mark.parametrize("code, words", [
     ("def list_orders(db):\n    return open('/etc/passwd')\n", "a call of 'open'"),
     ("def list_orders(db, customer_id=None, status=None):\n    return db.find('parcels')\n", "no table 'parcels'"),

@@ -19,7 +19,7 @@ from rayscaler.tables import DOMAINS, ENVIRONMENTS, REJECTS, TOOLS
 from rayscaler.toolspec import ToolSpec
 
 NAME, VERSION, READS, WRITES, SEEDED, UNIT = (
-    "materialize", 9, (DOMAINS, TOOLS), (ENVIRONMENTS, REJECTS), True, "tools",
+    "materialize", 10, (DOMAINS, TOOLS), (ENVIRONMENTS, REJECTS), True, "tools",
 )  # fmt: skip
 MADE_BY = ("mimesis", "numpy", "apsw", "rayscaler.environments")
 

@@ -7,6 +7,7 @@ import pytest
 
 from rayscaler.environment import EnvironmentSpec, ToolErrorKind
 from rayscaler.environments.certificate import certify
+from rayscaler.environments.certificate_rules import try_rules
 from rayscaler.environments.compiler import compile_environment
 from rayscaler.environments.hosting import HostedEnvironment
 from rayscaler.environments.infer_rules import ToldStates, told_states, told_unique
@@ -156,6 +157,19 @@ def test_the_certificate_breaks_every_rule_once(world: EnvironmentSpec):
     assert {"state", "arguments", "enumeration", "maximum", "minimum", "reference", "unique"} <= rules.keys()
     assert all(counts["found"] == counts["both_sides"] > 0 for counts in rules.values())
     assert certified.certificate["tools"]["cancel_parcel"]["rules"] == ["the parcel must be DRAFT or PENDING"]
+
+
+def test_a_value_that_no_row_may_share_is_tried_where_a_row_has_one(world: EnvironmentSpec):
+    label = world.entity("parcels").column("label").model_copy(update={"nullable": True})
+    columns = tuple(label if c.name == "label" else c for c in world.entity("parcels").columns)
+    parcels = world.entity("parcels").model_copy(update={"columns": columns})
+    spec = world.model_copy(update={"entities": tuple(parcels if e.name == "parcels" else e for e in world.entities)})
+    tool = spec.tool("create_parcel")
+    with closing(HostedEnvironment(spec).start(1)) as session:
+        session.load_rows("depots", [{"depot_id": "d1", "city": "Rome"}])
+        session.load_rows("parcels", [{**_rows()[0], "label": None}, _rows()[1]])
+        tried = try_rules(spec, tool, session, {"label": "NEW", "depot_id": "d1"})
+    assert [t.found for t in tried if t.rule.kind == "unique"] == [""]
 
 
 def _rows() -> list[dict[str, Any]]:

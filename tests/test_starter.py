@@ -8,6 +8,7 @@ import pytest
 
 from rayscaler import pipeline
 from rayscaler.config import load_config
+from rayscaler.environments.certificate_coherence import check_pairs
 from rayscaler.runs import Run, open_run
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(400)]
@@ -29,6 +30,19 @@ def test_about_500_operations_of_a_dozen_services_become_ten_certified_environme
     environments = run.table("environments").to_pylist()
     assert len(environments) >= 10
     assert all(row["n_tools"] >= 5 for row in environments)
+
+
+@pytest.mark.parametrize("seed", [101, 102])
+def test_what_one_tool_writes_another_sees_also_in_states_that_no_certificate_saw(run: Run, seed: int):
+    shares = {}
+    for row in run.environments():
+        environment = run.environment(row["environment_id"])
+        pairs = check_pairs(environment, environment.start(seed), seed=seed)
+        tried = [pair.held for pair in pairs if pair.held is not None]
+        if tried:
+            shares[row["environment_id"]] = (sum(tried), len(tried))
+    assert len(shares) >= 20
+    assert sum(held for held, _ in shares.values()) >= 0.95 * sum(every for _, every in shares.values())
 
 
 def test_fifty_trajectories_and_more_are_kept_and_become_examples(run: Run):

@@ -87,7 +87,7 @@ class SqliteSession:
         return [plan.row(values) for values in self._connection.execute(plan.select_sql(()))]
 
     def diff(self, other: SqliteSession) -> list[Difference]:
-        """In what `other` differs from this session, row by row; empty exactly when the states mean the same.
+        """In what `other` differs from this one, row by row; empty exactly when the states mean the same.
 
         Up to generated ids and volatile columns, free of order. Costs what the two changed, not what exists. Raises
         ValueError if they did not begin in the same state.

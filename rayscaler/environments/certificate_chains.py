@@ -8,13 +8,11 @@ from __future__ import annotations
 from typing import Any
 
 from rayscaler.environment import CompiledTool, Environment, EnvironmentSpec, Operator, Session, ToolErrorKind
+from rayscaler.environments.certificate_checks import ROUNDING
 from rayscaler.environments.certificate_coherence import Pair, ask, rows_in
 from rayscaler.environments.sampling import moving, sample_arguments
 from rayscaler.environments.sampling_conditions import conditions
 from rayscaler.seeds import rng
-
-_CENT = 1e-5
-"""How far two rounded numbers may be apart."""
 
 
 def check_chains(environment: Environment, session: Session, *, seed: int) -> list[Pair]:
@@ -82,7 +80,7 @@ def _transfer(spec: EnvironmentSpec, session: Session, writer: CompiledTool, arg
         if not found:
             pairs.append(Pair(writer, reader, None, "the reader does not show the quantity"))
             continue
-        held = abs(found[0] - (row[moved.quantity] - arguments[moved.amount])) < _CENT
+        held = abs(found[0] - (row[moved.quantity] - arguments[moved.amount])) < ROUNDING
         pairs.append(Pair(writer, reader, held, "" if held else f"{moved.quantity} is {found[0]}"))
     return pairs
 

@@ -34,7 +34,7 @@ _KEYED = (
     Operator.UNRELATE,
 )
 _INVALID = ToolErrorKind.INVALID_ARGUMENT
-_CENT = 1e-5
+ROUNDING = 1e-5
 """How far two sums of rounded numbers may be apart."""
 _REFUSALS = (ToolErrorKind.NOT_FOUND, ToolErrorKind.PRECONDITION_FAILED)
 
@@ -150,8 +150,8 @@ def check_transfer(
     after = {row[key]: row[moved.quantity] or 0 for row in session.rows(moved.table)}
     session.reset()
     wanted = {good[moved.source]: -good[moved.amount], good[moved.target]: good[moved.amount]}
-    found = {k: after[k] - before[k] for k in after if abs(after[k] - before[k]) > _CENT}
-    if found.keys() != wanted.keys() or any(abs(found[k] - wanted[k]) > _CENT for k in wanted):
+    found = {k: after[k] - before[k] for k in after if abs(after[k] - before[k]) > ROUNDING}
+    if found.keys() != wanted.keys() or any(abs(found[k] - wanted[k]) > ROUNDING for k in wanted):
         return Failure("conserves", f"the {moved.quantity} to change by {dumps(wanted)}", dumps(found)[:160])
     counts["conserves"] = 1
     beyond = {moved.amount: int(before[good[moved.source]]) + 1_000_000}

@@ -1,5 +1,6 @@
 # make demo   set up, and run the whole pipeline on real API specifications
-# make test   set up, and run all tests
+# make test   set up, and run all tests that end within ten minutes on two cores
+# make proofs set up, and run the long ones: real vLLM, killed clusters, whole pools
 # make setup  .venv with pinned dependencies; done again only when pyproject.toml or constraints.txt change
 # make lint   ruff and mypy
 # make clean  remove the demo's run and caches (not .venv)
@@ -13,22 +14,26 @@ CONFIG ?= configs/starter.yaml
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.set-up
+LONG := slow or vllm or faults
 
 export RAY_USAGE_STATS_ENABLED = 0
 export HF_HUB_OFFLINE = 1
 export RAY_AUTH_MODE ?= disabled
 
-.PHONY: demo test unit lint setup clean
+.PHONY: demo test unit proofs lint setup clean
 .DEFAULT_GOAL := demo
 
 demo: $(STAMP)
 	$(BIN)/rayscaler run $(CONFIG)
 
 test: unit
-	$(BIN)/python -m pytest -m "ray or slow"
+	$(BIN)/python -m pytest -m "ray and not ($(LONG))"
 
 unit: $(STAMP)
-	$(BIN)/python -m pytest -m "not ray and not slow" --numprocesses 2
+	$(BIN)/python -m pytest -m "not ray and not ($(LONG))" --numprocesses 2
+
+proofs: $(STAMP)
+	$(BIN)/python -m pytest -m "$(LONG)"
 
 lint: $(STAMP)
 	$(BIN)/ruff check rayscaler tests jobs

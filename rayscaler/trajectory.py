@@ -17,6 +17,10 @@ class StopReason(StrEnum):
     """What ended the conversation."""
 
     USER_STOP = "user_stop"
+    TURNS_DONE = "turns_done"
+    """Every turn of a scripted user was answered (evaluation only)."""
+    TOOL_STOP = "tool_stop"
+    """A tool was called that ends the conversation, such as a transfer to a person (evaluation only)."""
     MAX_TURNS = "max_turns"
     MAX_CALLS = "max_calls"
     MALFORMED_REPLY = "malformed_reply"

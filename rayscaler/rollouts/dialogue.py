@@ -19,6 +19,7 @@ times in a row before that: `unread` holds what it wrote and what is wrong with 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -137,7 +138,7 @@ def _after_user(state: Dialogue, reply: Reply) -> Dialogue:
 
 def _after_agent(state: Dialogue, reply: Reply) -> Dialogue:
     message = reply.message
-    fault = reply.malformed or _agent_fault(state, message)
+    fault = reply.malformed or fault_in(message, state.messages)
     if fault and len(state.unread) < state.limits.max_retries:
         return replace(state, unread=(*state.unread, Unread(message.content, fault)))
     if fault:
@@ -151,11 +152,11 @@ def _after_agent(state: Dialogue, reply: Reply) -> Dialogue:
     return replace(state, calls=state.calls + len(calls))
 
 
-def _agent_fault(state: Dialogue, message: Message) -> str:
-    """What makes the agent's reply unusable, or empty."""
+def fault_in(message: Message, before: Sequence[Message]) -> str:
+    """What makes a reply of the agent unusable after the messages `before`, or empty."""
     if not message.content.strip() and not message.tool_calls:
         return "the agent neither speaks nor calls a tool"
-    taken = {call.id for earlier in state.messages for call in earlier.tool_calls}
+    taken = {call.id for earlier in before for call in earlier.tool_calls}
     for call in message.tool_calls:
         if not call.name:
             return f"call {call.id!r} names no tool"

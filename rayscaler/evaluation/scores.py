@@ -1,0 +1,170 @@
+"""Grades of many conversations -> scores with intervals: pass^k, mean reward, the checks apart, failures of machinery.
+
+pass^k is tau-bench's (arXiv 2406.12045, section 3): the chance that k independent trials of one task all succeed, for a
+task with c successes in n trials C(c, k) / C(n, k), averaged over tasks.
+
+A conversation that the machinery broke (a server that died) is no trial: it is in no n, and its share is a score of its
+own (`infrastructure`). A task with fewer than k trials left is in no pass^k; `n_items` says how many are.
+
+Intervals are 95%. Where groups have several trials or a value between 0 and 1, groups are drawn again (bootstrap,
+seeded); a share of independent yes-or-no outcomes gets Wilson's interval, and so do outcomes that are all alike, where
+drawing again would claim certainty.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from math import comb, sqrt
+from typing import NamedTuple
+
+import numpy as np
+
+from rayscaler import seeds
+
+Z95 = 1.959964
+"""The normal quantile of a two-sided 95% interval."""
+
+DRAWS = 2000
+"""Bootstrap samples of one interval."""
+
+SUCCESS = 1.0 - 1e-6
+"""Rewards from here on are successes (tau2-bench's tolerance)."""
+
+
+class Graded(NamedTuple):
+    """One conversation as scores see it. `reward` is None if the machinery broke it."""
+
+    model: str
+    benchmark: str
+    subset: str
+    item_id: str
+    group: str
+    trial: int
+    reward: float | None
+    parts: Mapping[str, float]
+    uncovered: tuple[str, ...]
+    n_calls: int
+
+
+class Interval(NamedTuple):
+    """A value and its 95% interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+class Score(NamedTuple):
+    """One score of one model on one part of a benchmark.
+
+    by, of: what was taken together: `all`, `subset`/retail, `n_calls`/3. without: checks that the benchmark asks for
+    and that were not made; such a score is an upper bound and never mixed with whole ones. metric: `pass^1`, `reward`,
+    `part:database`, `infrastructure`. n_items, n_episodes: what it is a mean of.
+    """
+
+    model: str
+    benchmark: str
+    by: str
+    of: str
+    without: str
+    metric: str
+    value: float
+    low: float
+    high: float
+    n_items: int
+    n_episodes: int
+
+
+def pass_hat_k(n_successes: int, n_trials: int, k: int) -> float:
+    """The share of the k-subsets of a task's trials that are all successes: C(c, k) / C(n, k).
+
+    Raises ValueError unless 1 <= k <= n and 0 <= c <= n.
+    """
+    if not (1 <= k <= n_trials and 0 <= n_successes <= n_trials):
+        raise ValueError(f"pass^{k} of {n_successes} successes in {n_trials} trials is not defined")
+    return comb(n_successes, k) / comb(n_trials, k)
+
+
+def wilson(n_successes: float, n: int) -> Interval:
+    """A share with Wilson's score interval. Raises ValueError for n = 0."""
+    if n < 1:
+        raise ValueError("a share of nothing has no value")
+    share, z2 = n_successes / n, Z95**2
+    centre = (share + z2 / (2 * n)) / (1 + z2 / n)
+    half = Z95 * sqrt(share * (1 - share) / n + z2 / (4 * n * n)) / (1 + z2 / n)
+    return Interval(share, max(0.0, centre - half), min(1.0, centre + half))
+
+
+def mean_interval(values: Sequence[float], groups: Sequence[str], *, seed: int, draws: int = DRAWS) -> Interval:
+    """The mean of `values` with a 95% interval that knows which of them belong together.
+
+    values: 0 to 1. groups: values of one group are drawn together. Raises ValueError if there are none.
+    """
+    names = sorted(set(groups))
+    share = sum(values) / len(values) if values else 0.0
+    alone = len(names) == len(values)
+    if (alone and all(value in (0.0, 1.0) for value in values)) or share in (0.0, 1.0):
+        found = wilson(share * len(names), len(names))
+        return Interval(share, found.low, found.high)
+    place = {name: i for i, name in enumerate(names)}
+    sums_G, counts_G = np.zeros(len(names)), np.zeros(len(names))
+    for value, group in zip(values, groups, strict=True):
+        sums_G[place[group]] += value
+        counts_G[place[group]] += 1
+    drawn_SG = seeds.rng(seed, "bootstrap").integers(0, len(names), (draws, len(names)))
+    means_S = sums_G[drawn_SG].sum(axis=1) / counts_G[drawn_SG].sum(axis=1)
+    low, high = np.quantile(means_S, [0.025, 0.975])
+    return Interval(share, min(share, float(low)), max(share, float(high)))
+
+
+def scores(graded: Iterable[Graded], *, seed: int = 0) -> list[Score]:
+    """Every score of every model and benchmark: in all, per subset, and per length of the gold run."""
+    places: dict[tuple[str, str, str, str, str], list[Graded]] = defaultdict(list)
+    for one in graded:
+        without = "+".join(sorted(one.uncovered))
+        views = [("all", ""), ("subset", one.subset), *([("n_calls", str(one.n_calls))] if one.n_calls else [])]
+        for by, of in views:
+            places[one.model, one.benchmark, by, of, without].append(one)
+    found = []
+    for place in sorted(places, key=_place_order):
+        for metric, value, n_items, n_episodes in _metrics(places[place], seed):
+            found.append(Score(*place, metric, *value, n_items, n_episodes))
+    return found
+
+
+def _place_order(place: tuple[str, str, str, str, str]) -> tuple[str, str, int, tuple[int, str], str]:
+    model, benchmark, by, of, without = place
+    return model, benchmark, ("all", "subset", "n_calls").index(by), (int(of) if by == "n_calls" else 0, of), without
+
+
+def _metrics(graded: list[Graded], seed: int) -> Iterable[tuple[str, Interval, int, int]]:
+    """(metric, value, items, conversations) of conversations that are taken together."""
+    broken = [one for one in graded if one.reward is None]
+    items: dict[str, list[Graded]] = defaultdict(list)
+    for one in graded:
+        if one.reward is not None:
+            items[one.item_id].append(one)
+    deepest = max((len(trials) for trials in items.values()), default=0)
+    for k in range(1, deepest + 1):
+        able = {name: trials for name, trials in items.items() if len(trials) >= k}
+        values = [pass_hat_k(_successes(trials), len(trials), k) for trials in able.values()]
+        groups = [trials[0].group for trials in able.values()]
+        yield f"pass^{k}", mean_interval(values, groups, seed=seed), len(able), sum(map(len, able.values()))
+    if items:
+        yield "reward", _mean(items, lambda one: one.reward or 0.0, seed), len(items), len(graded) - len(broken)
+    for part in sorted({name for trials in items.values() for one in trials for name in one.parts}):
+        has = {name: [one for one in trials if part in one.parts] for name, trials in items.items()}
+        has = {name: trials for name, trials in has.items() if trials}
+        yield f"part:{part}", _mean(has, lambda one: one.parts[part], seed), len(has), sum(map(len, has.values()))  # noqa: B023
+    yield "infrastructure", wilson(len(broken), len(graded)), len({one.item_id for one in graded}), len(graded)
+
+
+def _mean(items: Mapping[str, list[Graded]], value: Callable[[Graded], float], seed: int) -> Interval:
+    """The mean over items of the mean over an item's trials."""
+    means = [sum(map(value, trials)) / len(trials) for trials in items.values()]
+    return mean_interval(means, [trials[0].group for trials in items.values()], seed=seed)
+
+
+def _successes(trials: list[Graded]) -> int:
+    return sum(one.reward is not None and one.reward >= SUCCESS for one in trials)

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from fnmatch import fnmatch
+from functools import partial
 from pathlib import Path
 
 from rayscaler.errors import ConfigError
+from rayscaler.evaluation.acebench import AceBench
 from rayscaler.evaluation.benchmark import Benchmark, Item
 
 Open = Callable[[Path], Benchmark]
 """Reads a benchmark from its data folder. Raises ConfigError naming the file that is missing."""
 
-ADAPTERS: dict[str, Open] = {}
+ADAPTERS: dict[str, Open] = {
+    "acebench": AceBench,
+    "acebench_text": partial(AceBench, form="text"),
+}
 """Name in `evaluate.benchmarks` -> adapter."""
 
 

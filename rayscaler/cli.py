@@ -26,6 +26,7 @@ from rayscaler.display.files import files_table, write_files
 from rayscaler.display.funnel import VIEWS, funnel_markdown, funnel_report
 from rayscaler.display.pipeline import StageLines, plan_table, results_table
 from rayscaler.display.play import HELP, Quit, play_line
+from rayscaler.display.refinements import refinements_report
 from rayscaler.display.rows import find_row, overview, rows_table, select, whole_row
 from rayscaler.display.status import status_text
 from rayscaler.environment import EnvironmentSpec
@@ -129,7 +130,7 @@ def show(
     columns: Annotated[str, typer.Option(metavar="A,B", help="Only these columns.")] = "",
 ) -> None:
     """Show a run: its tables, the rows of TABLE, or the row KEY of TABLE whole. `funnel` counts the verdicts,
-    `coherence` reports on the domains.
+    `coherence` reports on the domains, `refinements` on what a model was asked and what was taken of it.
 
     A trajectory is shown as a conversation with its row changes, a task with its gold calls, an example with what the
     loss looks at.
@@ -141,6 +142,8 @@ def show(
         console.print(funnel_report(opened.table("funnel").to_pylist()))
     elif table == "coherence" and key is None and not where and not columns:
         console.print(domains_report(opened.table("coherence").to_pylist(), opened.table("domains").to_pylist()))
+    elif table == "refinements" and key is None and not where and not columns:
+        console.print(refinements_report(opened.table(table).to_pylist()))
     elif key is not None:
         console.print(_row(opened, table, key))
     else:

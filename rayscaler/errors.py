@@ -53,7 +53,14 @@ class StoreUnreachable(StorageError):
 
 
 class EndpointError(RayscalerError, ConnectionError):
-    """A model's server refused a call, or failed more often than a call is repeated."""
+    """A model's server refused a call, or failed more often than a call is repeated. `requests`: how often it was."""
+
+    def __init__(self, detail: str, requests: int = 1) -> None:
+        super().__init__(detail, requests)
+        self.requests = requests
+
+    def __str__(self) -> str:
+        return str(self.args[0])
 
 
 class ToolCodeError(RayscalerError, ValueError):

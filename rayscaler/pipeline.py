@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from rayscaler import __version__
+from rayscaler import __version__, refinement
 from rayscaler.config import Config
 from rayscaler.errors import ConfigError
 from rayscaler.recipes import Recipe
@@ -23,7 +23,8 @@ from rayscaler.runtime.makers import folder_digest, makers
 from rayscaler.runtime.store import Ref, Store
 from rayscaler.stages import curate, ingest
 from rayscaler.stages.order import STAGES, Stage
-from rayscaler.table import check_key
+from rayscaler.table import Table, check_key
+from rayscaler.tables import OF_STAGES, REFINEMENTS
 
 FOLDERS = ("model", "tokenizer")
 """Keys of recipes that may name a local folder."""
@@ -99,15 +100,27 @@ def steps(config: Config) -> list[Step]:
         content_of = CONTENT.get(stage.NAME)
         if content_of is not None:
             marks |= content_of(getattr(config.recipes, stage.NAME), config.base)
-        marks |= makers(stage.MADE_BY)
+        marks |= makers(stage.MADE_BY) | refined_by(getattr(config.recipes, stage.NAME))
         if "torch" in stage.MADE_BY:  # a GPU rounds otherwise than a CPU
             marks["device"] = "cuda" if config.resources.worker_gpus else "cpu"
         seed = config.seed if stage.SEEDED else 0
         name = fingerprint(stage=stage.NAME, stage_version=stage.VERSION, recipe=recipe, seed=seed, inputs=marks)
-        targets = {table.name: Ref(table, name) for table in stage.WRITES}
+        targets = {table.name: Ref(table, name) for table in writes(stage, getattr(config.recipes, stage.NAME))}
         found.update(targets)
         planned.append(Step(stage, name, recipe, inputs, targets, marks))
     return planned
+
+
+def writes(stage: Stage, recipe: Recipe) -> tuple[Table, ...]:
+    """The stage's tables, its own first; where a model refines, what became of that is one of them."""
+    return (*stage.WRITES, REFINEMENTS) if getattr(recipe, "refine", None) else stage.WRITES
+
+
+def refined_by(recipe: Recipe) -> dict[str, str]:
+    """What makes the rows besides the model itself, where one refines: prompts by content, checks by version."""
+    if not getattr(recipe, "refine", None):
+        return {}
+    return makers((refinement.__name__,)) | {"refinement": str(refinement.VERSION)}
 
 
 def _identity(recipe: Recipe) -> dict[str, Any]:
@@ -208,8 +221,8 @@ def _finish(store: Store, config: Config, step: Step, began: float) -> dict[str,
     own = step.targets[step.stage.WRITES[0].name]
     rows_in, reasons = store.counts(own)
     records = {}
-    for table in reversed(step.stage.WRITES):
-        ref = step.targets[table.name]
+    for ref in reversed(step.targets.values()):
+        table = ref.table
         keys = store.read(ref, list(table.key))
         check_key(table, keys)
         records[table.name] = Record(
@@ -241,7 +254,7 @@ def _records(store: Store, step: Step) -> dict[str, Record]:
 
 def _result(step: Step, records: dict[str, Record], *, skipped: bool) -> StageResult:
     own = records[step.stage.WRITES[0].name]
-    rows = {table.name: records[table.name].rows for table in step.stage.WRITES}
+    rows = {name: records[name].rows for name in step.targets}
     return StageResult(step.stage.NAME, skipped, step.stage.UNIT, own.rows_in, rows, own.reasons, own.seconds)
 
 
@@ -252,7 +265,7 @@ def _why(store: Store, step: Step) -> str:
 
 def _describe(store: Store, config: Config, planned: list[Step]) -> None:
     """Write `run.json`: the resolved configuration, and which version of each table belongs to this run."""
-    known = {table: ref.fingerprint for step in planned for table, ref in step.targets.items() if table != "rejects"}
+    known = {name: ref.fingerprint for step in planned for name, ref in step.targets.items() if name not in OF_STAGES}
     stages = {step.stage.NAME: step.fingerprint for step in planned}
     resolved = config.model_dump(mode="json", exclude={"base"})
     store.write_json({"config": resolved, "tables": known, "stages": stages}, "run.json")

@@ -23,6 +23,17 @@ class Recipe(BaseModel):
         return self.model_dump(mode="json")
 
 
+class Refinable(Recipe):
+    """A stage whose result a model may better (docs/refinement.md)."""
+
+    refine: Refine | None = Field(None, description="The model that does; without one the rules' result is final.")
+
+    def identity(self) -> dict[str, Any]:
+        """Everything, the model by its own identity; without a model as if there were no such knob."""
+        found = self.model_dump(mode="json", exclude={"refine"})
+        return found if self.refine is None else {**found, "refine": self.refine.identity()}
+
+
 class Source(Recipe):
     """One place that specifications come from: a path, or an installed pip package that carries them."""
 
@@ -119,8 +130,10 @@ class MaterializeRecipe(Recipe):
     certificate_samples: int = Field(3, ge=1, description="Argument samples per tool in the certificate. Ours.")
 
 
-class ComposeRecipe(Recipe):
+class ComposeRecipe(Refinable):
     """Environments -> certified tasks."""
+
+    refine: RefineTasks | None = Field(None, description="The model that rephrases; without one templates stand.")
 
     tasks: int = Field(12, ge=1, description="Tasks wanted per environment. Ours.")
     attempts: int = Field(40, ge=1, description="Walks tried per environment. Ours.")
@@ -181,6 +194,22 @@ class Endpoint(Recipe):
     def identity(self) -> dict[str, Any]:
         """The model and how it is asked, not where."""
         return self.model_dump(mode="json", exclude={"base_url", "api_key_env", "prompt_price", "completion_price"})
+
+
+class Refine(Endpoint):
+    """A model that betters what a stage's rules made. An answer that does not pass its checks is asked for again with
+    what is wrong with it; in the end the rules' result stands."""
+
+    temperature: float = Field(0.3, ge=0, description="Sampling temperature. Ours: one sound answer is wanted.")
+    attempts: int = Field(3, ge=1, le=10, description="Answers of the model per question, the first included. Ours.")
+    guided: bool = Field(True, description="Send the answer's JSON Schema as `response_format`, so that the server "
+                         "decodes nothing else; false for servers that refuse it. The prompt holds it in any case.")
+
+
+class RefineTasks(Refine):
+    """What of tasks is bettered."""
+
+    intents: bool = Field(True, description="Rephrase what the user says.")
 
 
 def _kind(side: Any) -> str:

@@ -32,6 +32,10 @@ class Resources(BaseModel):
     call_retries: int = Field(6, ge=0, description="How often a model call that failed for the server's reasons (429, "
                               "5xx, no connection, no answer in time) is made again.")
     call_wait_s: float = Field(60.0, gt=0, description="Longest wait between two attempts of a call, in seconds.")
+    answers: str = Field("", description="Folder or URI that keeps what models answered in refinement, so that no run "
+                         "that uses it asks the same again; empty: the run's own.")
+    refine_failures: int = Field(8, ge=1, description="Questions in a row that a server fails to answer, after which a "
+                                 "worker asks it no more: what is left keeps the rules' result.")
     train_workers: int = Field(0, ge=0, description="Workers that train together; 0: one per GPU, one without GPUs.")
     train_cpus: float = Field(1.0, gt=0, description="Logical CPUs of one training worker.")
     train_retries: int = Field(3, ge=0, description="Times that a phase may lose its workers before the run ends.")

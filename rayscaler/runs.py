@@ -16,7 +16,8 @@ from rayscaler.errors import TableError, TableNotFound
 from rayscaler.record import Record
 from rayscaler.runtime.claims import Holder
 from rayscaler.runtime.store import Ref, Store
-from rayscaler.tables import CATALOGUE, LINKS, REJECTS
+from rayscaler.table import Table
+from rayscaler.tables import CATALOGUE, LINKS, OF_STAGES, REJECTS
 
 READERS = 16
 """Footers read at once: on a bucket each costs a round trip."""
@@ -67,8 +68,8 @@ class Run:
 
     def table(self, name: str) -> pa.Table:
         """All rows of a whole table. TableNotFound if the run has none of that name."""
-        if name == "rejects":
-            return self.rejects()
+        if name in OF_STAGES:
+            return self._of_stages(CATALOGUE[name])
         return self.store.read(self.ref(name))
 
     def ref(self, name: str) -> Ref:
@@ -81,9 +82,12 @@ class Run:
 
     def rejects(self) -> pa.Table:
         """What every stage left out, in the order of the stages."""
-        refs = [Ref(REJECTS, mark) for mark in self._stages.values()]
+        return self._of_stages(REJECTS)
+
+    def _of_stages(self, table: Table) -> pa.Table:
+        refs = [Ref(table, mark) for mark in self._stages.values()]
         whole = [self.store.read(ref) for ref in refs if self.store.record(ref)]
-        return pa.concat_tables([REJECTS.schema.empty_table(), *whole])
+        return pa.concat_tables([table.schema.empty_table(), *whole])
 
     def status(self) -> RunStatus:
         """How far each stage has come, read from the files alone. Cheap for whole stages: one record each."""

@@ -47,6 +47,28 @@ REJECTS = Table("rejects", 1, ("stage", "key", "reason", "detail"), "What was le
     Field("detail", _STR, "What was expected and what was found."),
 ))
 
+REFINEMENTS = Table("refinements", 1, ("subject", "step"), "What a model was asked to better and what became of it. "
+                    "Seconds, requests and what was known are measured, so no two runs agree.", (
+    Field("subject", _STR, "The tool, link, environment or task that was asked about."),
+    Field("step", _STR, "What was asked: the name of the prompt."),
+    Field("status", _STR, "accepted; refused (no answer passed the checks); failed (the server gave none)."),
+    Field("reason", _STR, "A value of refinement.problems.Kind for what is not accepted: of the last answer."),
+    Field("problems", _STRS, "What was wrong with each answer, in order: `1 loses: …`."),
+    Field("attempts", _INT, "Answers that were read."),
+    Field("cached", _INT, "How many of them were known from an earlier run or subject, and asked for no more."),
+    Field("requests", _INT, "Requests that were sent to the server, those that failed and were sent again included."),
+    Field("prompt_tokens", _INT, "Tokens read for all these answers, as the server counts them."),
+    Field("completion_tokens", _INT, "Tokens written, reasoning included."),
+    Field("cached_tokens", _INT, "How many of both belong to answers that were known."),
+    Field("cost", pa.float64(), "What all these answers cost when they were made, by the endpoint's prices."),
+    Field("cached_cost", pa.float64(), "How much of it was spent before: this run spent the difference."),
+    Field("seconds", _F32, "Seconds of waiting for the server, repeats and failures included."),
+    Field("model", _STR, "The model's name."),
+    Field("before", _STR, "What the rules made."),
+    Field("after", _STR, "What stands: the same if nothing was accepted."),
+    Field("answer", _STR, "The model's last words, up to 20,000 characters."),
+))
+
 DUPLICATES = Table("duplicates", 1, ("tool_id", "other", "kind"), "Tools that say again what another says.", (
     Field("tool_id", _STR, "A tool of `tools`: the older version, or the later one in the order of the files."),
     Field("other", _STR, "The tool whose operation it repeats: the newer version, or the earlier one."),
@@ -283,10 +305,13 @@ CHECKPOINTS = Table("checkpoints", 1, ("phase",), "Trained models, in Hugging Fa
     Field("content", _STR, "SHA-256 of its weights' files."),
 ))
 
+OF_STAGES = frozenset({REJECTS.name, REFINEMENTS.name})
+"""Tables that several stages write, each its own: a run's is all of them, one after the other."""
+
 CATALOGUE: dict[str, Table] = {
     table.name: table
-    for table in (TOOLS, DUPLICATES, REJECTS, PHRASES, EMBEDDINGS, CANDIDATES, EDGES, DOMAINS, COHERENCE, LINKS,
-                  ENVIRONMENTS, TASKS, TRAJECTORIES, MODEL_CALLS, VERDICTS, FUNNEL, TOKENIZERS, EXAMPLES,
+    for table in (TOOLS, DUPLICATES, REJECTS, REFINEMENTS, PHRASES, EMBEDDINGS, CANDIDATES, EDGES, DOMAINS, COHERENCE,
+                  LINKS, ENVIRONMENTS, TASKS, TRAJECTORIES, MODEL_CALLS, VERDICTS, FUNNEL, TOKENIZERS, EXAMPLES,
                   SIGNATURES, NEAR_DUPLICATES, BENCHMARK_TEXTS, OVERLAPS, PACKS, LOSSES,
                   CHECKPOINTS)
 }

@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "rayscaler"
 
-PURE = ("specs", "graph", "environments", "tasks", "rollouts", "filters", "training", "evaluation")
+PURE = ("specs", "graph", "environments", "tasks", "rollouts", "filters", "training", "evaluation", "refinement")
 FLOORS = {
     **dict.fromkeys(PURE, 1),
     "runtime": 2,

@@ -28,6 +28,7 @@ BRIEF = {
     "environments": ("environment_id", "title", "n_tools", "n_entities", "n_reads", "n_writes"),
     "tasks": ("task_id", "environment_id", "kind", "n_calls", "n_writes", "n_hops", "opening"),
     "trajectories": ("trajectory_id", "environment_id", "n_messages", "n_calls", "n_errors", "stop_reason", "planted"),
+    "refinements": ("subject", "step", "status", "reason", "attempts", "cached", "requests", "problems"),
     "verdicts": ("trajectory_id", "kept", "stage", "reason", "planted", "detail"),
 }
 """Columns of the brief view; tables that are not here show all but vectors, ids and JSON."""

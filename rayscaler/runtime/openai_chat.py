@@ -92,7 +92,8 @@ class Server:
                 answer = await self._attempt(body)
             except (APIStatusError, httpx2.TransportError, TimeoutError, ValueError) as error:
                 if attempt == self.limits.retries or not passes(error):
-                    raise EndpointError(f"{described(error, self._key)}, attempt {attempt + 1}") from error
+                    text = f"{described(error, self._key)}, attempt {attempt + 1}"
+                    raise EndpointError(text, attempt + 1) from error
                 await asyncio.sleep(wait_s(attempt, error, self.limits.longest_wait_s))
             else:
                 return Completion(answer, time.perf_counter() - began, attempt)
@@ -172,12 +173,12 @@ def api_key(endpoint: Endpoint) -> str:
     return key
 
 
-def check_endpoint(side: str, endpoint: Endpoint, timeout_s: float = 10.0) -> None:
-    """Ask the server for its models before a thousand conversations do.
+def check_endpoint(side: str, endpoint: Endpoint, timeout_s: float = 10.0, *, stage: str = "rollout") -> None:
+    """Ask the server for its models before a thousand conversations do. `side`: the key of the stage's recipe.
 
-    Raises ConfigError naming the side if no server answers, if it refuses the key, or if it has no such model.
+    Raises ConfigError naming the key if no server answers, if it refuses the key, or if it has no such model.
     """
-    where, key = f"rollout.{side}", api_key(endpoint)
+    where, key = f"{stage}.{side}", api_key(endpoint)
     client = OpenAI(base_url=endpoint.base_url, api_key=key, max_retries=1, timeout=timeout_s)
     try:
         names = sorted(model.id for model in client.models.list().data)

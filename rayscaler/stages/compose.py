@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from functools import partial
 from typing import Any
 
 from rayscaler.canonical import dumps
@@ -9,13 +11,16 @@ from rayscaler.environment import EnvironmentSpec
 from rayscaler.environments.hosting import HostedEnvironment
 from rayscaler.reasons import Rejected
 from rayscaler.recipes import ComposeRecipe
+from rayscaler.refinement.rephrase import rephrase_question
 from rayscaler.runtime.context import Context
 from rayscaler.runtime.lookup import Lookup
+from rayscaler.runtime.refiner import Refiner, Terms, asked
 from rayscaler.runtime.shards import Output
 from rayscaler.runtime.store import Ref, Store
-from rayscaler.tables import ENVIRONMENTS, LINKS, REJECTS, TASKS
+from rayscaler.tables import ENVIRONMENTS, LINKS, REFINEMENTS, REJECTS, TASKS
 from rayscaler.task import Task
-from rayscaler.tasks.compose import compose
+from rayscaler.tasks.compose import Composed, compose
+from rayscaler.tasks.rephrasing import check_rephrasing, rephrase
 
 NAME, VERSION, READS, WRITES, SEEDED, UNIT = (
     "compose", 5, (ENVIRONMENTS, LINKS), (TASKS, REJECTS), True, "walks",
@@ -26,7 +31,12 @@ MADE_BY = ("mimesis", "numpy", "apsw", "rayscaler.environments", "rayscaler.task
 def run(ctx: Context[ComposeRecipe]) -> None:
     """One environment per shard."""
     shards = ctx.rows(ENVIRONMENTS, per_shard=1)
-    ctx.map(shards, ComposeTasks, ctx.recipe, ctx.seed, ctx.store, ctx.input(LINKS), writes=(TASKS, REJECTS))
+    arguments = (ctx.recipe, ctx.seed, ctx.store, ctx.input(LINKS))
+    if ctx.recipe.refine is None:
+        ctx.map(shards, ComposeTasks, *arguments, writes=WRITES)
+        return
+    ctx, terms, at_once = asked(ctx, ctx.recipe.refine, shards)
+    ctx.map(shards, ComposeWithModel, *arguments, terms, writes=(*WRITES, REFINEMENTS), at_once=at_once)
 
 
 class ComposeTasks:
@@ -40,11 +50,47 @@ class ComposeTasks:
         rows: list[dict[str, Any]] = []
         rejects: list[Rejected] = []
         for row in payload:
-            environment = HostedEnvironment(EnvironmentSpec.model_validate_json(row["spec"]))
-            composed = compose(environment, self.links.all(row["environment_id"]), self.recipe, seed=self.seed)
+            composed = self.composed(EnvironmentSpec.model_validate_json(row["spec"]))
             rows += [task_row(task) for task in composed.tasks]
             rejects += composed.rejects
         return Output({TASKS.name: rows}, len(rows) + len(rejects), rejects)
+
+    def composed(self, spec: EnvironmentSpec) -> Composed:
+        """The tasks of one environment, as the rules make them."""
+        return compose(HostedEnvironment(spec), self.links.all(spec.environment_id), self.recipe, seed=self.seed)
+
+
+class ComposeWithModel(ComposeTasks):
+    """The same with a model that rephrases. Called for several environments at once, from as many threads."""
+
+    def __init__(self, recipe: ComposeRecipe, seed: int, store: Store, links: Ref, terms: Terms) -> None:
+        super().__init__(recipe, seed, store, links)
+        assert recipe.refine is not None
+        self.refiner, self.lock = Refiner(recipe.refine, terms), threading.Lock()
+
+    def __call__(self, payload: list[dict[str, Any]]) -> Output:
+        made, asked_of, rejects = [], [], []
+        for row in payload:
+            spec = EnvironmentSpec.model_validate_json(row["spec"])
+            with self.lock:
+                composed = self.composed(spec)
+            tasks, refinements = rephrased(composed.tasks, [tool.name for tool in spec.tools], self.refiner)
+            made += [task_row(task) for task in tasks]
+            asked_of += refinements
+            rejects += composed.rejects
+        rows = {TASKS.name: made, REFINEMENTS.name: asked_of}
+        return Output(rows, len(made) + len(rejects), rejects)
+
+
+def rephrased(tasks: list[Task], tools: list[str], refiner: Refiner) -> tuple[list[Task], list[dict[str, Any]]]:
+    """Tasks with a model's words for their openings where they pass, and the rows of `refinements`."""
+    found = refiner.ask([rephrase_question(task, partial(check_rephrasing, task, tools=tools)) for task in tasks])
+    done, rows = [], []
+    for task, refined in zip(tasks, found, strict=True):
+        new = task if refined.answer is None else rephrase(task, refined.answer.text, tools).task
+        done.append(new)
+        rows.append(refined.standing(new.intent.opening).row)
+    return done, rows
 
 
 def task_row(task: Task) -> dict[str, Any]:

@@ -1,0 +1,105 @@
+"""One vLLM process with a tiny Qwen3: it answers, parses its tool calls and reasoning, and ends with the block."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from rayscaler.errors import StageError
+from rayscaler.runtime.serving_health import is_healthy, models_of
+from rayscaler.runtime.serving_process import Server, served
+from tiny_model import write_tiny_model
+
+pytestmark = [pytest.mark.vllm, pytest.mark.timeout(900)]
+
+TOOL = {"type": "function", "function": {"name": "cancel_order", "description": "Cancel an order.", "parameters": {
+    "type": "object", "properties": {"order_id": {"type": "string"}, "reason": {"type": "string"}},
+    "required": ["order_id", "reason"]}}}  # fmt: skip
+
+CALL = '<tool_call>\n{"name": "cancel_order", "arguments": {"order_id": "ord-1007", "reason": "late"}}\n</tool_call>'
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tiny_model(tmp_path_factory.mktemp("tiny"))
+
+
+@pytest.fixture(scope="module")
+def server(model: Path) -> Iterator[Server]:
+    with served(model, name="tiny", device="cpu") as started:
+        yield started
+
+
+def ask(server: Server, **knobs: Any) -> dict[str, Any]:
+    """The answer to one message, with a tool."""
+    body = {"model": server.name, "messages": [{"role": "user", "content": "cancel my order"}], "tools": [TOOL],
+            "max_tokens": 300, "seed": 3, **knobs}  # fmt: skip
+    answer = httpx2.post(f"{server.base_url}/chat/completions", json=body, timeout=120)
+    assert answer.status_code == 200, answer.text
+    return answer.json()["choices"][0]
+
+
+def test_it_answers_when_the_block_begins_under_the_name_that_it_was_given(server):
+    assert is_healthy(server.base_url)
+    assert models_of(server.base_url) == ["tiny"]
+    assert ask(server, max_tokens=5)["finish_reason"] == "length"
+
+
+def test_the_same_seed_gives_the_same_words(server):
+    first, again, other = (ask(server, max_tokens=20, seed=seed)["message"] for seed in (1, 1, 2))
+    assert first == again != other
+
+
+def test_a_tool_call_that_the_model_writes_comes_back_as_a_tool_call(server):
+    """The weights are random, so a grammar makes the model write what a trained one would; vLLM parses its tokens."""
+    plain = {"chat_template_kwargs": {"enable_thinking": False}}
+    choice = ask(server, structured_outputs={"choice": [CALL]}, **plain)
+    [call] = choice["message"]["tool_calls"]
+    assert choice["finish_reason"] == "tool_calls"
+    assert call["function"]["name"] == "cancel_order"
+    assert json.loads(call["function"]["arguments"]) == {"order_id": "ord-1007", "reason": "late"}
+    assert not choice["message"]["content"]
+
+
+def test_reasoning_comes_back_apart_from_the_words(server):
+    choice = ask(server, structured_outputs={"choice": ["<think>\nlook\n</think>\n\nIt is done."]})
+    assert choice["message"]["reasoning"].strip() == "look"
+    assert choice["message"]["content"].strip() == "It is done."
+
+
+def test_a_folder_without_a_model_is_told_with_the_servers_own_words(tmp_path):
+    with pytest.raises(StageError, match="vLLM ended while it started"), served(tmp_path, device="cpu"):
+        pass
+
+
+STARTER = """
+import sys, time
+from rayscaler.runtime.serving_process import served
+with served(sys.argv[1], device="cpu") as server:
+    print(server.base_url, server.pid, flush=True)
+    time.sleep(600)
+"""
+
+
+def test_a_server_ends_when_its_starter_is_killed(model):
+    starter = subprocess.Popen([sys.executable, "-c", STARTER, str(model)], stdout=subprocess.PIPE, text=True)
+    url, pid = starter.stdout.readline().split()
+    assert is_healthy(url)
+    starter.send_signal(signal.SIGKILL)
+    starter.wait()
+    deadline = time.monotonic() + 30
+    while is_healthy(url) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert not is_healthy(url)
+    with pytest.raises(ProcessLookupError):
+        os.killpg(int(pid), 0)

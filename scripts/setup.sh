@@ -42,6 +42,8 @@ echo "setup: installing $torch (the largest package)"
 "${pip[@]}" ${TORCH_INDEX_URL:+--index-url "$TORCH_INDEX_URL"} "$torch"
 echo "setup: installing the other dependencies"
 "${pip[@]}" -e '.[dev]'
+# Its requirements pin NumPy 1 and the clients of a dozen vendors; its checkers need none of them.
+"${pip[@]}" --no-deps bfcl-eval
 
 # graph-tool is no pip package. It is the second engine of one stage, so its absence is only said, never an error.
 if ! "$VENV/bin/python" -c 'import graph_tool' 2>/dev/null && ! /usr/bin/python3 -c 'import graph_tool' 2>/dev/null; then

@@ -18,12 +18,13 @@ from typing import Literal
 
 import yaml
 
-from rayscaler.evaluation.acebench_data import Entry, read_entries, read_states, version_of
+from rayscaler.evaluation.acebench_data import Entry, read_entries, read_states
 from rayscaler.evaluation.acebench_match import mismatch
 from rayscaler.evaluation.acebench_text import Call, first_list, read_calls
-from rayscaler.evaluation.acebench_tools import tool_names, tools_of
 from rayscaler.evaluation.acebench_world import AceWorld, NoTools, process_accuracy, state_mismatch, unnamed_classes
 from rayscaler.evaluation.benchmark import Grade, Item, ScriptedTurns, SimulatedUser, Turn, World, calls_of
+from rayscaler.evaluation.data_version import version_of
+from rayscaler.evaluation.function_tools import tool_names, tools_of
 from rayscaler.messages import Message
 from rayscaler.trajectory import Trajectory
 
@@ -49,7 +50,7 @@ class AceBench:
     def __init__(self, folder: Path, form: Form = "tools") -> None:
         """Raises ConfigError if the folder does not hold ACEBench."""
         self.name = "acebench" if form == "tools" else "acebench_text"
-        self.version = version_of(folder)
+        self.version = version_of(folder, sorted(folder.glob("data_all/**/*.json")))
         self._states = read_states(folder)
         entries = [one for one in read_entries(folder) if self._has_world(one) and _plays(one, form)]
         self._items = tuple(_item(entry, form) for entry in entries)

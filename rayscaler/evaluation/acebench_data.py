@@ -8,12 +8,10 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rayscaler.canonical import digest
 from rayscaler.errors import ConfigError
 
 LANGUAGES = ("en", "zh")
@@ -68,15 +66,6 @@ def read_states(folder: Path) -> dict[str, Any]:
     path = folder / STATES
     loaded: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.is_file() else {}
     return loaded
-
-
-def version_of(folder: Path) -> str:
-    """The commit that SOURCES.md names, and a digest of the files as they are."""
-    sources = folder / "SOURCES.md"
-    named = re.search(r"commit ([0-9a-f]{40})", sources.read_text("utf-8")) if sources.is_file() else None
-    files = sorted(folder.glob("data_all/**/*.json"))
-    content = digest({str(path.relative_to(folder)): path.read_text("utf-8") for path in files}, length=12)
-    return f"{named.group(1)[:8] if named else 'unknown'} sha256:{content}"
 
 
 def _rows(path: Path) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from rayscaler.errors import ConfigError
 from rayscaler.evaluation.acebench import AceBench
 from rayscaler.evaluation.benchmark import Benchmark, Item
+from rayscaler.evaluation.bfcl import Bfcl
 
 Open = Callable[[Path], Benchmark]
 """Reads a benchmark from its data folder. Raises ConfigError naming the file that is missing."""
@@ -17,6 +18,7 @@ Open = Callable[[Path], Benchmark]
 ADAPTERS: dict[str, Open] = {
     "acebench": AceBench,
     "acebench_text": partial(AceBench, form="text"),
+    "bfcl": Bfcl,
 }
 """Name in `evaluate.benchmarks` -> adapter."""
 

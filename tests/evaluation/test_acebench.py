@@ -13,9 +13,9 @@ import pytest
 from rayscaler.evaluation.acebench import PHRASES, AceBench
 from rayscaler.evaluation.acebench_data import Entry
 from rayscaler.evaluation.acebench_text import Call, read_calls, write_calls
-from rayscaler.evaluation.acebench_tools import tool_names, tools_of
 from rayscaler.evaluation.acebench_world import state_mismatch
 from rayscaler.evaluation.benchmark import Item
+from rayscaler.evaluation.function_tools import tool_names, tools_of
 from rayscaler.messages import Message, ToolCall
 from rayscaler.trajectory import Step, StopReason, Trajectory
 

@@ -1,4 +1,4 @@
-"""ACEBench's functions as OpenAI tools: JSON Schema types, and names that servers take."""
+"""Functions as ACEBench and BFCL declare them, as OpenAI tools: JSON Schema types, and names that servers take."""
 
 from __future__ import annotations
 
@@ -8,8 +8,12 @@ from typing import Any
 
 from rayscaler.evaluation.benchmark import ToolSchema
 
-TYPES = {"dict": "object", "list": "array", "tuple": "array", "float": "number", "int": "integer", "bool": "boolean"}
-"""Declared types that JSON Schema calls otherwise; `any` and unknown ones are left out."""
+TYPES = {
+    "dict": "object", "HashMap": "object", "list": "array", "tuple": "array", "Array": "array", "ArrayList": "array",
+    "float": "number", "double": "number", "int": "integer", "long": "integer", "Bigint": "integer", "bool": "boolean",
+    "Boolean": "boolean", "String": "string", "char": "string", "any": "string",
+}  # fmt: skip
+"""Declared types that JSON Schema calls otherwise; unknown ones are left out. The checkers take `any` for text."""
 
 JSON_TYPES = frozenset({"object", "array", "number", "integer", "boolean", "string", "null"})
 

@@ -7,6 +7,9 @@ row whose key is the content of one of its first two messages, and gets the repl
 said (a reply that the client could not read does not count). A request that no row knows gets a fixed one: a refusal
 where tools are offered, else the user's stop. `GET /stats` counts requests and faults, `POST /settings` changes what
 the server does. For tests, for the benchmark, and to try a configuration without a model.
+
+HTTP is spoken on a bare `asyncio.Protocol`, one request after another on a connection: in the benchmark the server
+shares its cores with what is measured.
 """
 
 from __future__ import annotations
@@ -14,11 +17,12 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+from http import HTTPStatus
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
+import msgspec
 import typer
-from aiohttp import web
 
 FAULTS = ("429", "500", "drop", "malformed", "slow", "hang")
 """What `--fault NAME=SHARE` may name: too many requests, an internal error, a connection that is cut, half a tool call,
@@ -43,6 +47,34 @@ class Settings(NamedTuple):
     seed: int = 0
 
 
+class AskedMessage(msgspec.Struct):
+    """What is looked at of a message."""
+
+    role: str
+    content: str | None = ""
+
+
+class Asked(msgspec.Struct):
+    """What is looked at of a request."""
+
+    model: str
+    messages: list[AskedMessage]
+    tools: msgspec.Raw = msgspec.Raw()
+
+
+_ASKED = msgspec.json.Decoder(Asked)
+
+
+class Answer(NamedTuple):
+    """What comes back, and how. `headers`: more lines of the head; `how` is a fault of the connection, or `whole`."""
+
+    status: int
+    body: bytes
+    headers: str = ""
+    latency: float = 0.0
+    how: Literal["whole", "slow", "drop", "hang"] = "whole"
+
+
 class FakeModel:
     """The replies and the faults of one server, and what it counts."""
 
@@ -58,52 +90,48 @@ class FakeModel:
         self.settings, self.rng = settings, random.Random(settings.seed)
         self.stats: dict[str, int] = {"requests": 0, "in_flight": 0, "most_in_flight": 0, **dict.fromkeys(FAULTS, 0)}
 
-    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        """One request, by its method and path."""
-        match request.method, request.path:
+    def answer(self, method: str, path: str, body: bytes) -> Answer:
+        """The answer to one request."""
+        match method, path:
             case "POST", "/v1/chat/completions":
-                return await self.completions(request)
+                self.stats["requests"] += 1
+                return self._completed(body)
             case "GET", "/v1/models":
-                return web.json_response({"object": "list", "data": [{"id": "fake", "object": "model"}]})
+                return _ok({"object": "list", "data": [{"id": "fake", "object": "model"}]})
             case "GET", "/stats":
-                return web.json_response(self.stats)
+                return _ok(self.stats)
             case "POST", "/settings":
-                return await self.change(request)
-        return _error(404, f"there is no {request.method} {request.path}")
+                return self._change(json.loads(body))
+        return _error(404, f"there is no {method} {path}")
 
-    async def change(self, request: web.BaseRequest) -> web.Response:
+    def begin(self) -> None:
+        """A chat completion is in flight."""
+        self.stats["in_flight"] += 1
+        self.stats["most_in_flight"] = max(self.stats["most_in_flight"], self.stats["in_flight"])
+
+    def end(self) -> None:
+        """One is not any more."""
+        self.stats["in_flight"] -= 1
+
+    def _change(self, asked: dict[str, Any]) -> Answer:
         """Other settings, and more conversations to replay."""
-        asked = await request.json()
         self.replies.update({row["key"]: row["replies"] for row in asked.pop("replay", ())})
         self.set(Settings(**asked))
-        return web.json_response(self.stats)
+        return _ok(self.stats)
 
-    async def completions(self, request: web.BaseRequest) -> web.StreamResponse:
+    def _completed(self, body: bytes) -> Answer:
         """One chat completion, or the fault that was drawn for it."""
-        asked, stats = json.loads(await request.read()), self.stats
-        stats["requests"] += 1
-        stats["in_flight"] += 1
-        stats["most_in_flight"] = max(stats["most_in_flight"], stats["in_flight"])
-        try:
-            return await self._answer(request, asked)
-        finally:
-            stats["in_flight"] -= 1
-
-    async def _answer(self, request: web.BaseRequest, asked: dict[str, Any]) -> web.StreamResponse:
-        fault = self._fault()
+        fault, latency = self._fault(), self.settings.latency
         if fault == "429":
-            return _error(429, "rate limit", {"Retry-After": f"{self.settings.retry_after:g}"})
-        if fault == "hang":
-            await asyncio.sleep(3600)
-        await asyncio.sleep(self.settings.latency)
+            return _error(429, "rate limit", headers=f"Retry-After: {self.settings.retry_after:g}\r\n")
         if fault == "500":
-            return _error(500, "the model has fallen over")
-        if fault == "drop" and request.transport is not None:
-            request.transport.abort()
-        body = json.dumps(self._completion(asked, broken=fault == "malformed")).encode()
-        if fault == "slow":
-            return await self._drip(request, body)
-        return web.Response(body=body, content_type="application/json")
+            return _error(500, "the model has fallen over")._replace(latency=latency)
+        try:
+            asked = _ASKED.decode(body)
+        except msgspec.DecodeError as error:
+            return _error(400, str(error))
+        answer = _ok(self._completion(asked, broken=fault == "malformed"))._replace(latency=latency)
+        return answer._replace(how=fault) if fault in ("slow", "drop", "hang") else answer
 
     def _fault(self) -> str:
         drawn = self.rng.random()
@@ -114,38 +142,107 @@ class FakeModel:
             drawn -= share
         return ""
 
-    async def _drip(self, request: web.BaseRequest, body: bytes) -> web.StreamResponse:
-        response = web.StreamResponse(headers={"Content-Type": "application/json", "Content-Length": str(len(body))})
-        await response.prepare(request)
-        size = max(1, len(body) // 10)
-        for start in range(0, len(body), size):
-            await response.write(body[start : start + size])
-            await asyncio.sleep(self.settings.slow / 10)
-        return response
-
-    def _completion(self, asked: dict[str, Any], *, broken: bool) -> dict[str, Any]:
-        message = self._reply(asked["messages"], with_tools=bool(asked.get("tools")))
+    def _completion(self, asked: Asked, *, broken: bool) -> dict[str, Any]:
+        message = self._reply(asked.messages, with_tools=bytes(asked.tools) not in (b"", b"null", b"[]"))
         if broken and message.get("tool_calls"):
             message = {**message, "tool_calls": [_cut(call) for call in message["tool_calls"]]}
         if self.settings.text and message.get("tool_calls"):
             message = _as_text(message)
         said = len(message.get("content") or "") + 40 * len(message.get("tool_calls") or ())
-        used = {"prompt_tokens": 12 * len(asked["messages"]), "completion_tokens": 1 + said // 4}
+        used = {"prompt_tokens": 12 * len(asked.messages), "completion_tokens": 1 + said // 4}
         return {
             "id": f"chatcmpl-{self.stats['requests']}", "object": "chat.completion", "created": 0,
-            "model": asked["model"],
+            "model": asked.model,
             "choices": [{"index": 0, "message": message, "finish_reason": "tool_calls" if "tool_calls" in message
                          else "stop"}],
             "usage": {**used, "total_tokens": sum(used.values())},
         }
 
-    def _reply(self, messages: list[dict[str, Any]], *, with_tools: bool) -> dict[str, Any]:
-        replies = next((self.replies[m["content"]] for m in messages[:2] if m["content"] in self.replies), None)
-        said = sum(message["role"] == "assistant" for message in messages)
-        said -= sum(message["role"] == "user" and message["content"].startswith(UNREAD) for message in messages)
+    def _reply(self, messages: list[AskedMessage], *, with_tools: bool) -> dict[str, Any]:
+        replies = next((self.replies[m.content] for m in messages[:2] if m.content in self.replies), None)
+        said = sum(message.role == "assistant" for message in messages)
+        said -= sum(message.role == "user" and (message.content or "").startswith(UNREAD) for message in messages)
         if replies is not None and said < len(replies):
             return replies[said]
         return {"role": "assistant", "content": REFUSAL if with_tools else STOP}
+
+
+class Connection(asyncio.Protocol):
+    """One client: a request, its answer, the next request."""
+
+    transport: asyncio.Transport
+
+    def __init__(self, model: FakeModel) -> None:
+        self.model, self.received = model, bytearray()
+        self.waiting: asyncio.TimerHandle | asyncio.Task[None] | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """A client has come."""
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
+        """It has gone, maybe before its answer was whole."""
+        if self.waiting is not None:
+            self.waiting.cancel()
+            self.model.end()
+
+    def data_received(self, data: bytes) -> None:
+        """More of a request; with its last byte it is answered."""
+        self.received += data
+        end = self.received.find(b"\r\n\r\n")
+        if end < 0:
+            return
+        first, *lines = self.received[:end].decode("latin-1").split("\r\n")
+        lengths = [int(line[15:]) for line in lines if line[:15].lower() == "content-length:"]
+        body = bytes(self.received[end + 4 :])
+        if len(body) < sum(lengths):
+            return
+        self.received.clear()
+        method, path, _ = first.split(" ", 2)
+        answer = self.model.answer(method, path, body)
+        if path == "/v1/chat/completions":
+            self.model.begin()
+            self.waiting = asyncio.get_running_loop().call_later(answer.latency, self._send, answer)
+        else:
+            self.transport.write(_message(answer))
+
+    def _send(self, answer: Answer) -> None:
+        if answer.how == "hang":
+            return
+        if answer.how == "slow":
+            self.waiting = asyncio.get_running_loop().create_task(self._drip(_message(answer)))
+            return
+        self._ended()
+        if answer.how == "drop":
+            self.transport.abort()
+        else:
+            self.transport.write(_message(answer))
+
+    async def _drip(self, message: bytes) -> None:
+        size = max(1, len(message) // 10)
+        for start in range(0, len(message), size):
+            if start:
+                await asyncio.sleep(self.model.settings.slow / 10)
+            self.transport.write(message[start : start + size])
+        self._ended()
+
+    def _ended(self) -> None:
+        self.waiting = None
+        self.model.end()
+
+
+def _message(answer: Answer) -> bytes:
+    head = f"HTTP/1.1 {answer.status} {HTTPStatus(answer.status).phrase}\r\nContent-Type: application/json\r\n"
+    return f"{head}Content-Length: {len(answer.body)}\r\n{answer.headers}\r\n".encode() + answer.body
+
+
+def _ok(value: Any) -> Answer:
+    return Answer(200, msgspec.json.encode(value))
+
+
+def _error(status: int, text: str, headers: str = "") -> Answer:
+    return Answer(status, msgspec.json.encode({"error": {"message": text, "type": "fake"}}), headers)
 
 
 def _load(path: Path) -> dict[str, list[dict[str, Any]]]:
@@ -168,17 +265,11 @@ def _as_text(message: dict[str, Any]) -> dict[str, Any]:
     return {"role": "assistant", "content": "\n".join(["<think>\nA call.\n</think>\n", *words, *blocks])}
 
 
-def _error(status: int, text: str, headers: dict[str, str] | None = None) -> web.Response:
-    return web.json_response({"error": {"message": text, "type": "fake"}}, status=status, headers=headers)
-
-
 async def _serve(model: FakeModel, port: int) -> None:
-    runner = web.ServerRunner(web.Server(model.handle, access_log=None))   # no routes to resolve: half the cost
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", port, backlog=4096)
-    await site.start()
-    print(f"http://127.0.0.1:{runner.addresses[0][1]}/v1", flush=True)
-    await asyncio.Event().wait()
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: Connection(model), "127.0.0.1", port, backlog=4096)
+    print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1", flush=True)
+    await server.serve_forever()
 
 
 @app.command()

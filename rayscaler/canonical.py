@@ -15,18 +15,40 @@ from pydantic import BaseModel
 
 from rayscaler.errors import FingerprintError
 
+_SCALARS = frozenset({str, int, float, bool, type(None)})
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
 
 def dumps(value: Any) -> str:
     """`value` as canonical JSON. Pydantic models are dumped first.
 
     Raises FingerprintError for NaN, infinities, and objects without a JSON form: they have no stable identity.
     """
-    return json.dumps(_plain(value, "$"), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    is_model = isinstance(value, BaseModel)
+    if is_model or _is_json(value):
+        try:
+            return _ENCODER.encode(value.model_dump(mode="json") if is_model else value)
+        except ValueError:  # a number that has no JSON form: `_plain` says where it stands
+            pass
+    return _ENCODER.encode(_plain(value, "$"))
 
 
 def digest(value: Any, *, length: int = 64) -> str:
     """The first `length` hexadecimal digits of SHA-256 over `dumps(value)`."""
     return hashlib.sha256(dumps(value).encode()).hexdigest()[:length]
+
+
+def _is_json(value: Any) -> bool:
+    """Whether the encoder writes `value` as `_plain` would have it, but for the numbers; at a fifth of its cost."""
+    kind = type(value)
+    if kind is dict:
+        for key, item in value.items():
+            if type(key) is not str or not (type(item) in _SCALARS or _is_json(item)):
+                return False
+        return True
+    if kind is list or kind is tuple:
+        return all(type(item) in _SCALARS or _is_json(item) for item in value)
+    return kind in _SCALARS
 
 
 def _plain(value: Any, where: str) -> Any:

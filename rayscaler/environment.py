@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from enum import StrEnum
+from functools import cached_property
 from typing import Any, NamedTuple, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -217,6 +218,11 @@ class EnvironmentSpec(BaseModel):
                 return tool
         names = ", ".join(t.name for t in self.tools)
         raise KeyError(f"{self.environment_id}: no tool {name!r}; there are {names}")
+
+    @cached_property
+    def offered(self) -> list[dict[str, Any]]:
+        """The tools in OpenAI's form. The same list each time, so that whoever spells it out may keep the text."""
+        return [tool.to_openai() for tool in self.tools]
 
     @property
     def identity(self) -> Identity:

@@ -26,7 +26,7 @@ FLOORS = {
 ONE_ROOM = {frozenset({"cli", "display"})}
 """What may import each other although it is on one floor: the command line and how it draws."""
 
-HEAVY = {"ray", "vllm", "torch", "deepspeed", "graph_tool", "sentence_transformers", "openai", "httpx2"}
+HEAVY = {"ray", "vllm", "torch", "deepspeed", "graph_tool", "sentence_transformers", "openai", "aiohttp"}
 """Libraries that only `runtime` may import."""
 
 FILES = sorted(PACKAGE.rglob("*.py"))

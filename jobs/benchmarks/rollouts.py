@@ -122,7 +122,7 @@ def main(
     *,
     run: Annotated[str, typer.Argument(metavar="RUN", help="A run with tasks and environments.")],
     scripted: Annotated[int, typer.Option(min=1, help="Scripted conversations, about.")] = 4000,
-    modelled: Annotated[int, typer.Option(min=1, help="Conversations with a model, about.")] = 3000,
+    modelled: Annotated[int, typer.Option(min=1, help="Conversations with a model, about.")] = 8000,
     in_flight: Annotated[int, typer.Option(min=2, help="Of them at once.")] = 1000,
     latency: Annotated[float, typer.Option(help="Seconds that the model takes to answer.")] = 1.0,
     quick: Annotated[bool, typer.Option(help="A few of each.")] = False,

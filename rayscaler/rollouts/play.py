@@ -183,8 +183,7 @@ class _Stage:
 
 async def converse(state: Dialogue, task: Task, spec: EnvironmentSpec, session: Session, cast: Cast) -> Talk:
     """Drive `state` to its end. A chat or a session that raises ends it as data; what was said and done stays."""
-    tools = [tool.to_openai() for tool in spec.tools]
-    stage = _Stage(cast, session, user_prompt(task.intent), tools, [], [])
+    stage = _Stage(cast, session, user_prompt(task.intent), spec.offered, [], [])
     while state.need is not Need.NOTHING:
         try:
             event = await _next_event(state, stage)

@@ -10,11 +10,11 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine, Sequence
 from typing import Any, NamedTuple, TypeVar
 
-from rayscaler.canonical import dumps
-from rayscaler.errors import TableNotFound
+from rayscaler.canonical import digest, dumps
+from rayscaler.environment import Environment
 from rayscaler.recipes import Endpoint, RolloutRecipe
 from rayscaler.resources import Resources
 from rayscaler.rollouts.chat import Chat
@@ -47,7 +47,7 @@ class Kept(NamedTuple):
 
 
 class Journal:
-    """Conversations that have ended, one file each, by trajectory. `name` tells the journals of a run apart.
+    """Conversations that have ended, one file each, in a folder per shard. `name` tells the journals of a run apart.
 
     Failures of the infrastructure are not kept: a run that goes on later plays them again.
     """
@@ -55,18 +55,17 @@ class Journal:
     def __init__(self, store: Store, name: str) -> None:
         self._store, self._name = store, name
 
-    def find(self, trajectory: str) -> Kept | None:
-        """The conversation, if it has ended, here or in another worker."""
-        try:
-            return Kept(**json.loads(self._store.read_bytes(JOURNAL, self._name, f"{trajectory}.json")))
-        except TableNotFound:
-            return None
+    def ended(self, shard: str) -> dict[str, Kept]:
+        """The conversations of a shard that have ended, here or in another worker, by trajectory."""
+        folder = (JOURNAL, self._name, shard)
+        found = (json.loads(self._store.read_bytes(*folder, name)) for name in self._store.names(*folder))
+        return {kept["row"]["trajectory_id"]: Kept(**kept) for kept in found}
 
-    def keep(self, kept: Kept) -> None:
+    def keep(self, shard: str, kept: Kept) -> None:
         """Write one that has ended."""
         if kept.row["error_type"] != ErrorType.INFRASTRUCTURE:
             name = f"{kept.row['trajectory_id']}.json"
-            self._store.write_bytes(json.dumps(kept._asdict()).encode(), JOURNAL, self._name, name)
+            self._store.write_bytes(json.dumps(kept._asdict()).encode(), JOURNAL, self._name, shard, name)
 
 
 class Conversations:
@@ -84,10 +83,10 @@ class Conversations:
         self._loop = asyncio.new_event_loop()
         threading.Thread(target=self._loop.run_forever, daemon=True, name="conversations").start()
 
-    def play(self, tasks: Iterable[Task]) -> list[Kept]:
+    def play(self, tasks: Sequence[Task]) -> list[Kept]:
         """Every trial of every task, in order; one record each, whatever goes wrong."""
-        wanted = [self._one(task, trial) for task in tasks for trial in range(self.recipe.trials)]
-        return self._wait(_gathered(wanted))
+        shard = digest([task.task_id for task in tasks], length=16)
+        return self._wait(self._all(shard, tasks, self.journal.ended(shard)))
 
     def close(self) -> None:
         """End the connections and the loop."""
@@ -98,27 +97,31 @@ class Conversations:
     def _wait(self, coroutine: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
 
-    async def _one(self, task: Task, trial: int) -> Kept:
+    async def _all(self, shard: str, tasks: Sequence[Task], ended: dict[str, Kept]) -> list[Kept]:
+        async def one(task: Task, trial: int) -> Kept:
+            return ended.get(trajectory_id(task, self.recipe, trial)) or await self._one(shard, task, trial)
+
+        return await asyncio.gather(*(one(task, trial) for task in tasks for trial in range(self.recipe.trials)))
+
+    async def _one(self, shard: str, task: Task, trial: int) -> Kept:
         async with self._seats:
-            # Files are read in threads: a bucket that is slow to answer must not hold up every other conversation.
-            kept = await asyncio.to_thread(self.journal.find, trajectory_id(task, self.recipe, trial))
-            if kept is None:
-                async with self._hosting:
-                    environment = await asyncio.to_thread(self.hosts.__getitem__, task.environment_id)
-                with conversation("rollout"):
-                    recorded = await play_with(
-                        self._chat, task, environment, self.recipe, trial=trial, seed=self.seed
-                    )
-                kept = Kept(trajectory_row(recorded.trajectory), model_call_rows(recorded, self.recipe))
-                await asyncio.to_thread(self.journal.keep, kept)
+            environment = await self._hosted(task.environment_id)
+            with conversation("rollout"):
+                recorded = await play_with(self._chat, task, environment, self.recipe, trial=trial, seed=self.seed)
+            kept = Kept(trajectory_row(recorded.trajectory), model_call_rows(recorded, self.recipe))
+            # Files are written in threads: a bucket that is slow to answer must not hold up every other conversation.
+            await asyncio.to_thread(self.journal.keep, shard, kept)
             return kept
+
+    async def _hosted(self, environment_id: str) -> Environment:
+        environment = self.hosts.get(environment_id)
+        if environment is None:
+            async with self._hosting:
+                environment = await asyncio.to_thread(self.hosts.__getitem__, environment_id)
+        return environment
 
     def _chat(self, endpoint: Endpoint) -> Chat:
         return EndpointChat(endpoint, self._servers[_place(endpoint)])
-
-
-async def _gathered(wanted: list[Coroutine[Any, Any, Kept]]) -> list[Kept]:
-    return list(await asyncio.gather(*wanted))
 
 
 def _place(endpoint: Endpoint) -> tuple[str, str]:

@@ -30,3 +30,7 @@ class Hosts:
         if len(self._live) > KEPT:
             self._live.popitem(last=False)
         return environment
+
+    def get(self, environment_id: str) -> HostedEnvironment | None:
+        """The environment if it is here, at once and without counting as a use."""
+        return self._live.get(environment_id)

@@ -1,13 +1,12 @@
 """Models behind any server that speaks OpenAI's chat completions API, as sides of conversations.
 
-A worker has one `Server` per endpoint: one client, its connections, and the worker's share of the calls that may be in
-flight. Each side of each conversation is an `EndpointChat` on it.
+A worker has one `Server` per endpoint: its connections, and the worker's share of the calls that may be in flight. Each
+side of each conversation is an `EndpointChat` on it.
 
-Of the `openai` package the transport is used (its client on aiohttp), the errors and, before a run, the client itself.
-Calls go past the client's typed layers, which cost more than everything else: on one core of a busy machine, 20 tools
-and 10 messages, `chat.completions.create` takes 5.0 ms per call (6.5 ms without aiohttp), the client's `post` with the
-body as bytes 1.0 ms, its transport 0.45 ms. Retries are ours, because an answer that drips must be given up on time,
-and waits longer than the client's 8 seconds must be possible.
+The `openai` client asks a server for its models before a run. The calls themselves go out on aiohttp, which that client
+can use too: on one core of a busy machine, 20 tools and 10 messages, its `chat.completions.create` takes 5.0 ms per
+call, its transport alone 0.46 ms, aiohttp 0.22 ms. Retries are ours, because an answer that drips must be given up on
+time, and waits longer than the client's 8 seconds must be possible.
 """
 
 from __future__ import annotations
@@ -19,12 +18,15 @@ import logging
 import os
 import random
 import time
-from collections.abc import Sequence
+import urllib.request
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
 from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple
 
-import httpx2
-from openai import APIConnectionError, APIStatusError, DefaultAioHttpClient, OpenAI
+import aiohttp
+import yarl
+from openai import APIConnectionError, APIStatusError, OpenAI
 
 from rayscaler.errors import ConfigError, EndpointError
 from rayscaler.messages import Message
@@ -44,6 +46,9 @@ NO_KEY = "none"
 PASSING = frozenset({408, 409, 425, 429})
 """Statuses below 500 that pass by themselves."""
 
+SPELLED = 64
+"""Environments whose tools a worker keeps as the text that is sent, the ones used last."""
+
 
 class CallLimits(NamedTuple):
     """How one worker calls one endpoint."""
@@ -62,6 +67,14 @@ class Completion(NamedTuple):
     retries: int
 
 
+class Refused(Exception):
+    """A server answered with another status than 200."""
+
+    def __init__(self, status: int, text: str, headers: Mapping[str, str]) -> None:
+        super().__init__(f"status {status}: {text}")
+        self.status, self.headers = status, headers
+
+
 class Server:
     """One endpoint, as one worker sees it. Lives in one event loop.
 
@@ -71,11 +84,10 @@ class Server:
     def __init__(self, endpoint: Endpoint, limits: CallLimits) -> None:
         self.limits = limits
         self._slots = asyncio.Semaphore(limits.in_flight)
-        self._url = f"{endpoint.base_url.rstrip('/')}/chat/completions"
+        self._url = yarl.URL(f"{endpoint.base_url.rstrip('/')}/chat/completions")
         self._key = api_key(endpoint)
-        self._headers = {"Authorization": f"Bearer {self._key}", "Content-Type": "application/json"}
-        connections = httpx2.Limits(max_connections=limits.in_flight, max_keepalive_connections=limits.in_flight)
-        self._http = DefaultAioHttpClient(limits=connections, timeout=limits.timeout_s)
+        self._http: aiohttp.ClientSession | None = None
+        self._spelled: OrderedDict[int, tuple[Sequence[dict[str, Any]], bytes]] = OrderedDict()
 
     async def complete(self, body: bytes) -> Completion:
         """The answer to one request. A call that waits to be repeated keeps its place among those in flight.
@@ -85,12 +97,20 @@ class Server:
         async with self._slots:
             return await self._attempts(body)
 
+    def spelled(self, tools: Sequence[dict[str, Any]]) -> bytes:
+        """The tools as JSON. The text of a list that was here before is the one that was made then."""
+        kept = self._spelled.pop(id(tools), None) or (tools, _json(tools))
+        self._spelled[id(tools)] = kept
+        if len(self._spelled) > SPELLED:
+            self._spelled.popitem(last=False)
+        return kept[1]
+
     async def _attempts(self, body: bytes) -> Completion:
         began = time.perf_counter()
         for attempt in itertools.count():
             try:
                 answer = await self._attempt(body)
-            except (APIStatusError, httpx2.TransportError, TimeoutError, ValueError) as error:
+            except (Refused, aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
                 if attempt == self.limits.retries or not passes(error):
                     text = f"{described(error, self._key)}, attempt {attempt + 1}"
                     raise EndpointError(text, attempt + 1) from error
@@ -100,18 +120,30 @@ class Server:
         raise AssertionError("the last attempt returns or raises")
 
     async def _attempt(self, body: bytes) -> dict[str, Any]:
-        async with asyncio.timeout(self.limits.timeout_s):
-            response = await self._http.post(self._url, content=body, headers=self._headers)
-        if response.status_code != 200:
-            raise APIStatusError(response.text, response=response, body=None)
-        answer = json.loads(response.content)
+        if self._http is None:
+            self._http = self._connections()
+        async with asyncio.timeout(self.limits.timeout_s), self._http.post(self._url, data=body) as response:
+            found = await response.read()
+            if response.status != 200:
+                raise Refused(response.status, found.decode(errors="replace"), response.headers)
+        answer = json.loads(found)
         if not isinstance(answer, dict) or not answer.get("choices"):
             raise ValueError(f"the answer holds no choices: {answer!r}")
         return answer
 
+    def _connections(self) -> aiohttp.ClientSession:
+        return aiohttp.ClientSession(
+            headers={"Authorization": f"Bearer {self._key}", "Content-Type": "application/json"},
+            connector=aiohttp.TCPConnector(limit=self.limits.in_flight),
+            timeout=aiohttp.ClientTimeout(),            # none: the time is that of the whole attempt, in `_attempt`
+            cookie_jar=aiohttp.DummyCookieJar(),
+            trust_env=bool(urllib.request.getproxies()),  # asked once: it costs a tenth of a call each time
+        )
+
     async def close(self) -> None:
         """End the connections."""
-        await self._http.aclose()
+        if self._http is not None:
+            await self._http.close()
 
 
 class EndpointChat:
@@ -119,8 +151,8 @@ class EndpointChat:
 
     def __init__(self, endpoint: Endpoint, server: Server) -> None:
         self._endpoint, self._server = endpoint, server
-        self._spelled: list[tuple[Message, str]] = []
-        self._tools: tuple[Sequence[dict[str, Any]], str] = ((), "")
+        self._messages: list[Message] = []
+        self._spelled: list[bytes] = []
 
     async def reply(self, messages: Sequence[Message], tools: Sequence[dict[str, Any]], sampling: Sampling) -> Reply:
         """The model's next message. Raises EndpointError."""
@@ -143,21 +175,28 @@ class EndpointChat:
 
     def _body(self, messages: Sequence[Message], tools: Sequence[dict[str, Any]], sampling: Sampling) -> bytes:
         """The request. A key that `options` sets to null is left out: some models take no `max_tokens`."""
-        head = {"model": self._endpoint.model, **sampling._asdict(), **self._endpoint.options}
-        text = json.dumps({key: value for key, value in head.items() if value is not None})[:-1]
+        settings = {"model": self._endpoint.model, **sampling._asdict(), **self._endpoint.options}
+        head = _json({key: value for key, value in settings.items() if value is not None})[:-1]
         if self._endpoint.tool_format == "text":
-            return f'{text}, "messages": {json.dumps(as_text(messages, tools))}}}'.encode()
-        if tools and self._tools[0] is not tools:
-            self._tools = (tools, f', "tools": {json.dumps(tools)}')
-        spelled = ", ".join(self._spell(i, message) for i, message in enumerate(messages))
-        return f'{text}, "messages": [{spelled}]{self._tools[1] if tools else ""}}}'.encode()
+            return b'%b,"messages":%b}' % (head, _json(as_text(messages, tools)))
+        self._spell(messages)
+        offered = (b',"tools":', self._server.spelled(tools)) if tools else ()
+        return b"".join((head, b',"messages":[', *self._spelled, b"]", *offered, b"}"))
 
-    def _spell(self, place: int, message: Message) -> str:
-        if place < len(self._spelled) and self._spelled[place][0] is message:
-            return self._spelled[place][1]
-        text = json.dumps(message.to_openai())
-        self._spelled[place:] = [(message, text)]
-        return text
+    def _spell(self, messages: Sequence[Message]) -> None:
+        """Bring `_spelled` to `messages`, which mostly begin with those of the call before."""
+        same = 0
+        for one, other in zip(self._messages, messages, strict=False):
+            if one is not other:
+                break
+            same += 1
+        more = messages[same:]
+        self._messages[same:] = more
+        self._spelled[same:] = [b","[: same + i] + _json(message.to_openai()) for i, message in enumerate(more)]
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value, separators=(",", ":")).encode()
 
 
 def api_key(endpoint: Endpoint) -> str:
@@ -203,7 +242,7 @@ def check_endpoint(side: str, endpoint: Endpoint, timeout_s: float = 10.0, *, st
 
 def passes(error: Exception) -> bool:
     """Whether the same call may succeed later: anything but a refusal."""
-    return not isinstance(error, APIStatusError) or error.status_code >= 500 or error.status_code in PASSING
+    return not isinstance(error, Refused) or error.status >= 500 or error.status in PASSING
 
 
 def wait_s(attempt: int, error: Exception, longest_s: float) -> float:
@@ -211,14 +250,14 @@ def wait_s(attempt: int, error: Exception, longest_s: float) -> float:
 
     Up to a quarter more, by chance, so that a thousand refused calls do not come back together; never over `longest_s`.
     """
-    asked = retry_after_s(error.response.headers) if isinstance(error, APIStatusError) else None
+    asked = retry_after_s(error.headers) if isinstance(error, Refused) else None
     wait = FIRST_WAIT_S * 2**attempt if asked is None else asked
     return min(wait * random.uniform(1.0, 1.25), longest_s)
 
 
-def retry_after_s(headers: httpx2.Headers) -> float | None:
+def retry_after_s(headers: Mapping[str, str]) -> float | None:
     """What `Retry-After` asks for in seconds, given as a number or as a date; None if it is not there."""
-    value = headers.get("retry-after", "")
+    value = headers.get("Retry-After", "")
     try:
         return max(0.0, float(value))
     except ValueError:
@@ -231,10 +270,12 @@ def retry_after_s(headers: httpx2.Headers) -> float | None:
 
 def described(error: Exception, key: str) -> str:
     """The failure in one line, without the key: some servers repeat what they were sent."""
-    if isinstance(error, APIStatusError):
+    if isinstance(error, Refused):
+        text = str(error)
+    elif isinstance(error, APIStatusError):
         text = f"status {error.status_code}: {error.message}"
     elif isinstance(error, TimeoutError):
         text = "no whole answer in time"
     else:
-        text = f"{type(error.__cause__ or error).__name__}: {error.__cause__ or error}"
+        text = f"{type(error).__name__}: {error}"
     return (text.replace(key, "…") if key != NO_KEY else text)[:200]

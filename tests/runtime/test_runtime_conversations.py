@@ -37,10 +37,15 @@ def trajectories(played: list[Kept]) -> list[Trajectory]:
     return [Trajectory.model_validate_json(kept.row["trajectory"]) for kept in played]
 
 
+def journal(folder: Path) -> list[str]:
+    """The trajectories in the journal, by file."""
+    return sorted(path.stem for path in (folder / JOURNAL / "run").glob("*/*.json"))
+
+
 def kill_after(n: int, server: FakeServer, folder: Path) -> None:
     """SIGKILL the server once `n` conversations have ended."""
     deadline = time.monotonic() + 60
-    while len(Store(str(folder)).names(JOURNAL, "run")) < n and time.monotonic() < deadline:
+    while len(journal(folder)) < n and time.monotonic() < deadline:
         time.sleep(0.01)
     server.process.kill()
 
@@ -80,8 +85,7 @@ def test_a_server_that_is_gone_for_good_leaves_a_record_of_every_conversation_an
     failed = {i for i, kept in enumerate(played) if kept.row["error_type"] == ErrorType.INFRASTRUCTURE}
     assert 0 < len(failed) < 30
     assert {played[i].row["stop_reason"] for i in failed} == {StopReason.CHAT_FAILED}
-    journal = Store(str(tmp_path)).names(JOURNAL, "run")
-    assert journal == sorted(f"{k.row['trajectory_id']}.json" for i, k in enumerate(played) if i not in failed)
+    assert journal(tmp_path) == sorted(k.row["trajectory_id"] for i, k in enumerate(played) if i not in failed)
 
     with fake_server() as second:
         second.set(*(agent_row(task, shop()) for task in shop_tasks()))

@@ -12,9 +12,7 @@ from collections.abc import Iterator
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-import httpx2
 import pytest
-from openai import APIStatusError
 
 from fake_server import FakeServer, agent_row, fake_server, user_row
 from rayscaler.config import parse_config
@@ -26,6 +24,7 @@ from rayscaler.rollouts.play import Recorded, play, play_with
 from rayscaler.runtime.openai_chat import (
     CallLimits,
     EndpointChat,
+    Refused,
     Server,
     check_endpoint,
     retry_after_s,
@@ -203,20 +202,15 @@ def test_both_sides_may_be_models_and_a_bad_user_is_told_apart_from_a_bad_agent(
 
 
 def test_waits_double_and_follow_the_server_s_word():
-    plain, asked = (status_error(503, {}), status_error(429, {"Retry-After": "7"}))
+    plain, asked = Refused(503, "no", {}), Refused(429, "no", {"Retry-After": "7"})
     random.seed(1)
     waits = [wait_s(attempt, plain, 60) for attempt in range(8)]
     assert all(0.5 * 2**i <= wait <= 0.625 * 2**i for i, wait in enumerate(waits[:7]))
     assert waits[7] == 60
     assert 7 <= wait_s(0, asked, 60) <= 8.75
     assert wait_s(0, asked, 3) == 3
-    assert retry_after_s(httpx2.Headers({"Retry-After": formatdate(time.time() + 100)})) == pytest.approx(100, abs=2)
-    assert retry_after_s(httpx2.Headers({"Retry-After": "soon"})) is retry_after_s(httpx2.Headers()) is None
-
-
-def status_error(status: int, headers: dict[str, str]) -> APIStatusError:
-    response = httpx2.Response(status, headers=headers, request=httpx2.Request("POST", "http://127.0.0.1"))
-    return APIStatusError("no", response=response, body=None)
+    assert retry_after_s({"Retry-After": formatdate(time.time() + 100)}) == pytest.approx(100, abs=2)
+    assert retry_after_s({"Retry-After": "soon"}) is retry_after_s({}) is None
 
 
 def test_what_is_wrong_with_an_endpoint_is_said_before_anything_is_played(server, monkeypatch):

@@ -113,8 +113,11 @@ class LinkRecipe(Recipe):
     max_sources: int = Field(8, ge=1, description="Tools that may feed one parameter, the best first. Ours.")
 
 
-class MaterializeRecipe(Recipe):
+class MaterializeRecipe(Refinable):
     """Domains -> certified environments."""
+
+    refine: RefineEnvironments | None = Field(None, description="The model that redrafts; without one the compiler's "
+                                              "drafts stand.")
 
     min_tools: int = Field(5, ge=1, description="An environment with fewer passing tools is rejected. Ours.")
     rows: int = Field(12, ge=1, description="Rows per table in a seeded state. Ours.")
@@ -204,6 +207,14 @@ class Refine(Endpoint):
     attempts: int = Field(3, ge=1, le=10, description="Answers of the model per question, the first included. Ours.")
     guided: bool = Field(True, description="Send the answer's JSON Schema as `response_format`, so that the server "
                          "decodes nothing else; false for servers that refuse it. The prompt holds it in any case.")
+
+
+class RefineEnvironments(Refine):
+    """What of environments is redrafted. A draft is taken only if the certificate passes and measures no less."""
+
+    tools: Literal["weak", "all", "none"] = Field("weak", description="Tools that are drafted anew: those of which the "
+                                                  "certificate measured something wanting, all, or none. Ours.")
+    schemas: bool = Field(True, description="Ask what columns hold.")
 
 
 class RefineTasks(Refine):

@@ -43,6 +43,70 @@ def not_a_number(_: Data) -> str:
     return '{"text": NaN}'
 
 
-GOOD: dict[str, Callable[[Data], Data]] = {"Rephrasing": other_words}
-BAD: dict[str, Callable[[Data], Data]] = {"Rephrasing": lost_words}
-HOSTILE: dict[str, tuple[Callable[[Data], str], ...]] = {"Rephrasing": (deep, huge, injected, not_a_number)}
+WORDS = {"city": "city", "postcode": "postcode", "email": "email", "phone": "phone", "price": "money"}
+
+
+def without_filters(data: Data) -> Data:
+    """The code without the lines that leave rows out of a list."""
+    return {"code": "\n".join(line for line in data["code"].splitlines() if " for o in orders if " not in line)}
+
+
+def lax_code(data: Data) -> Data:
+    """The code without its rules, with another rule, or blind to one more status."""
+    lines = [line for line in data["code"].splitlines() if "require(" not in line]
+    head = next(i for i, line in enumerate(lines) if line.startswith("    return"))
+    lines.insert(head, "    orders = [o for o in orders if o['status'] != 'pending']")
+    return {"code": "\n".join(lines)}
+
+
+def hostile_code(line: str) -> Callable[[Data], str]:
+    """The code with one more line."""
+    def answer(data: Data) -> str:
+        lines = data["code"].splitlines()
+        head = next(i for i, text in enumerate(lines) if text.startswith("    return"))
+        return json.dumps({"code": "\n".join([*lines[:head], f"    {line}", *lines[head:]])})
+
+    return answer
+
+
+def by_last_word(data: Data) -> Data:
+    """What a column's last word says that it holds."""
+    found = [(table, c, WORDS.get(c["column"].split("_")[-1])) for table, columns in data["tables"].items()
+             for c in columns]
+    return {"columns": [{"table": table, "column": c["column"], "semantic": holds, "values": []}
+                        for table, c, holds in found if holds and holds != c["semantic"]]}
+
+
+def one_more_column(data: Data) -> Data:
+    """A column that no table has."""
+    table = next(iter(data["tables"]))
+    return {"columns": [{"table": table, "column": "loyalty_points", "semantic": "quantity", "values": []}]}
+
+
+def hostile_values(data: Data) -> str:
+    """SQL where a status was."""
+    places = [(t, c["column"]) for t, columns in data["tables"].items() for c in columns if c["semantic"] == "status"]
+    values = ["a'); DROP TABLE orders; --", "b"]
+    return json.dumps({"columns": [{"table": t, "column": c, "semantic": "status", "values": values}
+                                   for t, c in places]})
+
+
+def injected_values(data: Data) -> str:
+    """Words to the next model where a status was."""
+    return hostile_values(data).replace("a'); DROP TABLE orders; --", INJECTION)
+
+
+GOOD: dict[str, Callable[[Data], Data]] = {
+    "Rephrasing": other_words, "ToolDraft": without_filters, "SchemaDraft": by_last_word,
+}
+BAD: dict[str, Callable[[Data], Data]] = {
+    "Rephrasing": lost_words, "ToolDraft": lax_code, "SchemaDraft": one_more_column,
+}
+HOSTILE: dict[str, tuple[Callable[[Data], str], ...]] = {
+    "Rephrasing": (deep, huge, injected, not_a_number),
+    "ToolDraft": (hostile_code("import os"), hostile_code("while True: pass"), deep, huge,
+                  hostile_code("x = ''.__class__.__mro__"), hostile_code("open('/etc/passwd')"),
+                  hostile_code("x = [i * i for i in range(90000)]"),
+                  hostile_code(f'require(True, "{INJECTION}")'), hostile_code("x = " + "[" * 900 + "]" * 900)),
+    "SchemaDraft": (hostile_values, injected_values, deep, huge),
+}

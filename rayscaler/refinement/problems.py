@@ -66,9 +66,14 @@ def text_problems(what: str, text: str, *, longest: int, source: str = "") -> li
     if not all(c.isprintable() for c in text):
         found.append("has a line break or a character that cannot be printed")
     found += [f"has markup or an address: {m!r:.60}" for m in _MARKUP.findall(text)[:1] if m not in source]
-    lowered, known = text.casefold(), source.casefold()
-    found += [f"speaks to a model: {words!r}" for words in _to_models() if words in lowered and words not in known]
-    return [Problem(Kind.UNFIT, f"{what} {why}") for why in found]
+    return [*(Problem(Kind.UNFIT, f"{what} {why}") for why in found), *speaks_to_models(what, text, source)]
+
+
+def speaks_to_models(what: str, text: str, source: str = "") -> list[Problem]:
+    """Words of `text` that are for a model instead of a person or a machine, and not in `source`."""
+    said, known = text.casefold(), source.casefold()
+    return [Problem(Kind.UNFIT, f"{what} speaks to a model: {words!r}") for words in _to_models()
+            if words in said and words not in known]
 
 
 def invented(what: str, text: str, source: str) -> list[Problem]:

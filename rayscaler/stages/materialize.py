@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 from rayscaler.canonical import dumps
 from rayscaler.environment import EnvironmentSpec
-from rayscaler.environments.certificate import certify
+from rayscaler.environments.certificate import Certified, certify
 from rayscaler.environments.compiler import compile_environment
 from rayscaler.environments.sql import schema_sql
-from rayscaler.reasons import Rejected
 from rayscaler.recipes import MaterializeRecipe
 from rayscaler.runtime.context import Context
 from rayscaler.runtime.lookup import Lookup
+from rayscaler.runtime.redrafting import redraft
+from rayscaler.runtime.refiner import Refiner, Terms, asked
 from rayscaler.runtime.shards import Output
 from rayscaler.runtime.store import Ref, Store
-from rayscaler.tables import DOMAINS, ENVIRONMENTS, REJECTS, TOOLS
+from rayscaler.tables import DOMAINS, ENVIRONMENTS, REFINEMENTS, REJECTS, TOOLS
 from rayscaler.toolspec import ToolSpec
 
 NAME, VERSION, READS, WRITES, SEEDED, UNIT = (
@@ -28,7 +30,11 @@ def run(ctx: Context[MaterializeRecipe]) -> None:
     """Two domains per shard: a compilation with its certificate takes a good part of a second."""
     shards = ctx.rows(DOMAINS, per_shard=2)
     arguments = (ctx.recipe, ctx.seed, ctx.store, ctx.input(TOOLS))
-    ctx.map(shards, Materialize, *arguments, writes=(ENVIRONMENTS, REJECTS))
+    if ctx.recipe.refine is None:
+        ctx.map(shards, Materialize, *arguments, writes=WRITES)
+        return
+    ctx, terms, at_once = asked(ctx, ctx.recipe.refine, shards)
+    ctx.map(shards, MaterializeWithModel, *arguments, terms, writes=(*WRITES, REFINEMENTS), at_once=at_once)
 
 
 class Materialize:
@@ -39,16 +45,40 @@ class Materialize:
         self.tools = Lookup(store, tools)
 
     def __call__(self, payload: list[dict[str, Any]]) -> Output:
-        rows: list[dict[str, Any]] = []
-        rejects: list[Rejected] = []
+        return self.output(payload, [self.certified(domain) for domain in payload])
+
+    def certified(self, domain: dict[str, Any]) -> Certified:
+        """The environment of one domain, as the compiler makes it, with everything that was left out."""
+        tools = [ToolSpec.from_row(self.tools[tool_id]) for tool_id in domain["tool_ids"]]
+        compiled = compile_environment(domain, tools, self.recipe)
+        found = certify(compiled.spec, self.recipe, seed=self.seed)
+        return found._replace(rejects=[*compiled.rejects, *found.rejects])
+
+    def output(self, domains: list[dict[str, Any]], found: list[Certified]) -> Output:
+        """Rows of `environments` for those that passed, and everything that was left out."""
+        rows = [environment_row(one.spec, one.certificate) for one in found if one.spec is not None]
+        rejects = [reject for one in found for reject in one.rejects]
+        return Output({ENVIRONMENTS.name: rows}, sum(d["n_tools"] for d in domains), rejects)
+
+
+class MaterializeWithModel(Materialize):
+    """The same with a model that redrafts. Called for several groups at once, from as many threads."""
+
+    def __init__(self, recipe: MaterializeRecipe, seed: int, store: Store, tools: Ref, terms: Terms) -> None:
+        super().__init__(recipe, seed, store, tools)
+        assert recipe.refine is not None
+        self.refiner, self.lock = Refiner(recipe.refine, terms), threading.Lock()
+
+    def __call__(self, payload: list[dict[str, Any]]) -> Output:
+        found, refinements = [], []
         for domain in payload:
-            tools = [ToolSpec.from_row(self.tools[tool_id]) for tool_id in domain["tool_ids"]]
-            compiled = compile_environment(domain, tools, self.recipe)
-            certified = certify(compiled.spec, self.recipe, seed=self.seed)
-            rejects += [*compiled.rejects, *certified.rejects]
-            if certified.spec is not None:
-                rows.append(environment_row(certified.spec, certified.certificate))
-        return Output({ENVIRONMENTS.name: rows}, sum(d["n_tools"] for d in payload), rejects)
+            with self.lock:
+                compiled = self.certified(domain)
+            redrafted, rows = redraft(compiled, self.recipe, self.seed, self.refiner)
+            found.append(redrafted)
+            refinements += rows
+        output = self.output(payload, found)
+        return output._replace(rows={**output.rows, REFINEMENTS.name: refinements})
 
 
 def environment_row(spec: EnvironmentSpec, certificate: dict[str, Any]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import shutil
 import sys
 from contextlib import closing, suppress
@@ -40,6 +41,10 @@ INTERRUPTED = 130
 """Exit code after Ctrl-C: 128 + SIGINT, as shells have it."""
 
 
+WIDE = "160"
+"""Columns where no stream is a terminal (a job's log): rich takes 80 there, and cuts cells to fit."""
+
+
 STOPPED = "Stopped. Tables that are whole stay whole; the same command goes on from here."
 
 
@@ -48,6 +53,8 @@ class Commands(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         """Run the chosen command."""
+        if not any(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
+            os.environ.setdefault("COLUMNS", WIDE)
         try:
             return super().invoke(ctx)
         except RayscalerError as error:

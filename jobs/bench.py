@@ -17,6 +17,7 @@ from benchmarks import (
     compiler,
     embedding,
     environments,
+    faults,
     fidelity,
     filters,
     graph,
@@ -41,6 +42,7 @@ app.command("filters")(filters.main)
 app.command("repetition")(repetition.main)
 app.command("overlaps")(overlaps.main)
 app.command("rollouts")(rollouts.main)
+app.command("faults")(faults.main)
 
 if __name__ == "__main__":
     app()

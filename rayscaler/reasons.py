@@ -9,6 +9,13 @@ from typing import NamedTuple
 class Reason(StrEnum):
     """Why something did not go on to the next table."""
 
+    # any stage: what is wrong with a row shows when it is alone in a process
+    CRASHED = "crashed"
+    """It ended the process that worked on it, more than once and with nothing else in it."""
+    OUT_OF_MEMORY = "out_of_memory"
+    """It took more memory than `resources.row_memory_gb`, alone in a process."""
+    TIMED_OUT = "timed_out"
+    """It took longer than `resources.shard_timeout_s`, alone in a process."""
     # ingest
     UNREADABLE = "unreadable"
     """Not text in any encoding that the format allows, or no archive that opens."""

@@ -25,7 +25,14 @@ class Resources(BaseModel):
                               "for workers up to them, which makes the cluster grow; 0: for those that are there.")
     grow_to_gpus: int = Field(0, ge=0, description="The same for GPUs.")
     object_store_mb: int = Field(512, ge=80, description="Object store of a Ray started here, in MiB.")
-    stall_s: float = Field(600.0, gt=0, description="A stage without progress for this long is ended with an error.")
+    stall_timeout_s: float = Field(600.0, gt=0, description="A stage without progress for this long is ended with an "
+                                   "error that says what it waited for.")
+    shard_timeout_s: float = Field(300.0, gt=0, description="A worker that is at one shard for longer is ended, and "
+                                   "the shard's rows are tried one by one, each for so long at most.")
+    row_memory_gb: float = Field(4.0, gt=0, description="Memory that one row may take where rows are tried one by one, "
+                                 "because their shard ended its worker more than once.")
+    crash_budget: int = Field(16, ge=0, description="Rows of a stage that may be left out because they end, hang or "
+                              "overfill their process; with one more the stage ends with an error.")
     model_calls: int = Field(256, ge=1, description="Model calls in flight per endpoint, over all workers; each worker "
                              "has an equal share, and as many conversations.")
     call_timeout_s: float = Field(300.0, gt=0, description="Longest wait for one whole answer of a model, in seconds.")
@@ -36,6 +43,8 @@ class Resources(BaseModel):
                          "that uses it asks the same again; empty: the run's own.")
     refine_failures: int = Field(8, ge=1, description="Questions in a row that a server fails to answer, after which a "
                                  "worker asks it no more: what is left keeps the rules' result.")
+    conversation_timeout_s: float = Field(3600.0, gt=0, description="Longest time that one conversation with models "
+                                          "may take; it is then recorded as a failure of the infrastructure.")
     train_workers: int = Field(0, ge=0, description="Workers that train together; 0: one per GPU, one without GPUs.")
     train_cpus: float = Field(1.0, gt=0, description="Logical CPUs of one training worker.")
     train_retries: int = Field(3, ge=0, description="Times that a phase may lose its workers before the run ends.")

@@ -22,7 +22,8 @@ from rayscaler.graph.nouns import phrase
 from rayscaler.recipes import EmbedRecipe
 from rayscaler.resources import Resources
 from rayscaler.runtime.cluster import connected
-from rayscaler.runtime.shards import Job, payload_shards, run_shards
+from rayscaler.runtime.pool import run_shards
+from rayscaler.runtime.shards import Job, payload_shards
 from rayscaler.runtime.store import Ref, Store
 from rayscaler.stages.embed import EmbedPhrases, shards_of_phrases
 from rayscaler.tables import PHRASES

@@ -37,6 +37,10 @@ _REFUSED = ("open", "os.", "socket.", "subprocess.", "shutil.", "ctypes.", "pty.
 """Audit events (PEP 578) that end in PermissionError once the limits have begun."""
 
 
+KILL_S = 60.0
+"""How long the kernel may take to end a process."""
+
+
 class Limits(NamedTuple):
     """What the work may take, counted from when the limits begin. wall_s counts from the start of the process."""
 
@@ -108,7 +112,7 @@ def _end(child: subprocess.Popen[bytes]) -> None:
     """End the process with all that it may have started."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(child.pid, signal.SIGKILL)
-    child.wait()
+    child.wait(KILL_S)
 
 
 def _answer(work: str, code: int, said: IO[bytes], limits: Limits) -> Any:

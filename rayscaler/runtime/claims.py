@@ -167,7 +167,7 @@ class Claim:
     def close(self) -> None:
         """Stop renewing and remove the claim."""
         self._closed.set()
-        self._thread.join()
+        self._thread.join(self.lease_s)
         self._withdraw()
 
     def _withdraw(self) -> None:

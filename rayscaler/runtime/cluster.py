@@ -20,6 +20,7 @@ from typing import Any
 
 from rayscaler.errors import StageError
 from rayscaler.resources import Resources
+from rayscaler.runtime.versions import check_nodes
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +34,7 @@ def set_environment() -> None:
     os.environ.setdefault("RAY_AUTH_MODE", "disabled")
     os.environ.setdefault("RAY_DATA_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
+    os.environ.setdefault("RAY_task_oom_retries", "3")   # Ray's own default is to try a task for ever
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 
 
@@ -62,8 +64,13 @@ def _start_or_join(resources: Resources) -> None:
         except ConnectionError as error:
             if address != "auto":
                 raise StageError(f"no Ray cluster answers at RAY_ADDRESS={address}: {error}") from error
+        except RuntimeError as error:
+            if "Version mismatch" not in str(error):
+                raise
+            raise StageError(f"this driver does not fit the cluster: {_mismatch(str(error))}") from error
         else:
             log.info("joined the Ray cluster at %s", ray.get_runtime_context().gcs_address)
+            check_nodes()
             return
     _init(
         address="local",
@@ -87,6 +94,11 @@ def _init(**arguments: Any) -> None:
         finally:
             os.dup2(terminal, 2)
             os.close(terminal)
+
+
+def _mismatch(text: str) -> str:
+    """Ray's words, which take six lines, in one."""
+    return " ".join(text.split()).removeprefix("Version mismatch: ")
 
 
 def warn_of_local_disk(uri: str) -> None:

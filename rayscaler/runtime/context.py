@@ -11,7 +11,8 @@ import pyarrow as pa
 from rayscaler.errors import TableNotFound
 from rayscaler.recipes import Recipe
 from rayscaler.resources import Resources
-from rayscaler.runtime.shards import Job, Shard, Work, payload_shards, run_shards, table_shards
+from rayscaler.runtime.pool import run_shards
+from rayscaler.runtime.shards import ByRow, Job, Shard, Work, payload_shards, table_shards
 from rayscaler.runtime.store import Ref, Store
 from rayscaler.table import Table
 
@@ -54,15 +55,16 @@ class Context(NamedTuple, Generic[R]):
 
     def map(
         self, shards: list[Shard], make_work: Callable[..., Work], *arguments: Any, writes: tuple[Table, ...],
-        gpus: float = 0.0, at_once: int = 1,
+        gpus: float = 0.0, at_once: int = 1, by_row: ByRow | None = None,
     ) -> None:
         """Run the shards on Ray. `make_work(*arguments)` is built once per worker; all of it must pickle.
 
         gpus: how many of them each worker asks of Ray. at_once: shards that one worker has in work, in threads.
+        by_row: how to find the row that ends its process, where shards are lists of rows; it goes to `rejects`.
         """
         targets = tuple(self.targets[table.name] for table in writes)
         names = {shard.name for shard in shards}
         for ref in targets:
             self.store.discard(ref, names)
-        job = Job(self.stage, self.store, make_work, arguments, targets, gpus, at_once)
+        job = Job(self.stage, self.store, make_work, arguments, targets, gpus, at_once, by_row)
         run_shards(shards, job, self.resources, self.progress)

@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import Coroutine, Sequence
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 from rayscaler.canonical import digest, dumps
 from rayscaler.environment import Environment
@@ -23,13 +23,15 @@ from rayscaler.runtime.hosts import Hosts
 from rayscaler.runtime.metrics import conversation
 from rayscaler.runtime.openai_chat import CallLimits, EndpointChat, Server
 from rayscaler.runtime.store import Store
+from rayscaler.runtime.waiting import Loop
 from rayscaler.task import Task
 from rayscaler.trajectory import ErrorType, Trajectory
 
-T = TypeVar("T")
-
 JOURNAL = "journal"
 """Folder of a run that holds the conversations of unfinished stages."""
+
+CLOSE_S = 30.0
+"""How long the connections to a server may take to end."""
 
 
 class Terms(NamedTuple):
@@ -80,22 +82,20 @@ class Conversations:
         self._hosting = asyncio.Lock()
         self._servers = {_place(endpoint): Server(endpoint, limits) for endpoint in recipe.endpoints.values()}
         self._seats = asyncio.Semaphore(limits.in_flight * len(self._servers))
-        self._loop = asyncio.new_event_loop()
+        self._loop, self._longest_s = asyncio.new_event_loop(), limits.conversation_s
+        self._waiting = Loop(self._loop, "conversation")
         threading.Thread(target=self._loop.run_forever, daemon=True, name="conversations").start()
 
     def play(self, tasks: Sequence[Task]) -> list[Kept]:
         """Every trial of every task, in order; one record each, whatever goes wrong."""
         shard = digest([task.task_id for task in tasks], length=16)
-        return self._wait(self._all(shard, tasks, self.journal.ended(shard)))
+        return self._waiting.result(self._all(shard, tasks, self.journal.ended(shard)), self._longest_s)
 
     def close(self) -> None:
         """End the connections and the loop."""
         for server in self._servers.values():
-            self._wait(server.close())
+            self._waiting.result(server.close(), CLOSE_S)
         self._loop.call_soon_threadsafe(self._loop.stop)
-
-    def _wait(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
 
     async def _all(self, shard: str, tasks: Sequence[Task], ended: dict[str, Kept]) -> list[Kept]:
         async def one(task: Task, trial: int) -> Kept:
@@ -111,6 +111,7 @@ class Conversations:
             kept = Kept(trajectory_row(recorded.trajectory), model_call_rows(recorded, self.recipe))
             # Files are written in threads: a bucket that is slow to answer must not hold up every other conversation.
             await asyncio.to_thread(self.journal.keep, shard, kept)
+            self._waiting.one_ended()
             return kept
 
     async def _hosted(self, environment_id: str) -> Environment:
@@ -136,6 +137,7 @@ def share(resources: Resources, n_workers: int) -> CallLimits:
         timeout_s=resources.call_timeout_s,
         retries=resources.call_retries,
         longest_wait_s=resources.call_wait_s,
+        conversation_s=resources.conversation_timeout_s,
     )
 
 

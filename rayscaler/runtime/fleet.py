@@ -51,10 +51,16 @@ class Fleet:
 
     cpus: logical CPUs that each host reserves (0: none, it runs where there is room). tries: hosts that one message may
     end before it is given up, since one that ends every host must not go round for ever (Ray's default: none).
+    answer_s: how long one message may take, the start of a host included; a host that takes longer is replaced.
     """
 
-    def __init__(self, environments: Environments, *, n_hosts: int = 1, cpus: float = 0.0, tries: int = 4) -> None:
+    def __init__(
+        self, environments: Environments, *, n_hosts: int = 1, cpus: float = 0.0, tries: int = 4,
+        answer_s: float = 600.0,
+    ) -> None:
         import ray
+
+        self._answer_s = answer_s
 
         actor = ray.remote(SessionHost).options(num_cpus=cpus, max_restarts=-1, max_task_retries=tries - 1)
         self._tries = tries
@@ -139,14 +145,14 @@ class Fleet:
         """The process of each host, in order."""
         import ray
 
-        found: list[int] = ray.get([host.pid.remote() for host in self._hosts])
+        found: list[int] = ray.get([host.pid.remote() for host in self._hosts], timeout=self._answer_s)
         return found
 
     def host_cpu_s(self) -> list[float]:
         """Seconds of CPU time that each host has used, in order."""
         import ray
 
-        found: list[float] = ray.get([host.cpu_s.remote() for host in self._hosts])
+        found: list[float] = ray.get([host.cpu_s.remote() for host in self._hosts], timeout=self._answer_s)
         return found
 
     def shutdown(self) -> None:
@@ -186,6 +192,23 @@ class Fleet:
             raise failures[0]
         return replies
 
+    def _wait(self, sent: list[Any], by_host: dict[int, list[int]], requests: list[Request]) -> None:
+        """Until all have answered. HostError if one takes too long; it is ended, and Ray starts it anew."""
+        import ray
+
+        _, silent = ray.wait(sent, num_returns=len(sent), timeout=self._answer_s)
+        if not silent:
+            return
+        slow = [host for host, message in zip(by_host, sent, strict=True) if message in silent]
+        for host in slow:
+            ray.kill(self._hosts[host], no_restart=False)
+        first = requests[by_host[slow[0]][0]]
+        called = ", ".join(name for name, _ in first.calls[:3]) or "a look"
+        raise HostError(
+            f"host {slow[0]} did not answer {len(by_host[slow[0]])} requests within {self._answer_s:g} s (the first: "
+            f"session {first.session} of {first.environment_id}, {called}); it is replaced, what was asked is not done"
+        )
+
     def _send(self, requests: list[Request]) -> list[Reply]:
         import ray
 
@@ -193,8 +216,9 @@ class Fleet:
         for i, request in enumerate(requests):
             by_host[self._owned[request.session].host].append(i)
         sent = [self._hosts[host].run.remote([requests[i] for i in places]) for host, places in by_host.items()]
+        self._wait(sent, by_host, requests)
         try:
-            answers = ray.get(sent)
+            answers = ray.get(sent, timeout=self._answer_s)
         except ray.exceptions.RayActorError as error:
             raise HostError(f"{self._tries} hosts in a row ended on one message of {len(requests)} requests; what was "
                             f"asked is not done: {error}") from error

@@ -184,6 +184,10 @@ def _minimised(n: int, edges: np.ndarray, resolution: float, seed: int) -> np.nd
         return found
 
 
+KILL_S = 60.0
+"""How long the kernel may take to end a process."""
+
+
 class _Worker:
     """One interpreter that has graph-tool, kept for many calls: it takes seconds to start, a partition makes dozens."""
 
@@ -245,7 +249,7 @@ class _Worker:
         if line:
             return line
         self.process.kill()
-        status = self.process.wait()
+        status = self.process.wait(KILL_S)
         how = f"no answer in {limit_s:.1f} s" if late.is_set() else f"it ended with status {status}"
         self.told.seek(0)
         said = " ".join(self.told.read()[-500:].split())

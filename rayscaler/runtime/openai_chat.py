@@ -57,6 +57,8 @@ class CallLimits(NamedTuple):
     timeout_s: float
     retries: int
     longest_wait_s: float
+    conversation_s: float = 3600.0
+    """From the first call of a conversation on, all of its waiting together."""
 
 
 class Completion(NamedTuple):
@@ -151,12 +153,20 @@ class EndpointChat:
 
     def __init__(self, endpoint: Endpoint, server: Server) -> None:
         self._endpoint, self._server = endpoint, server
+        self._until = time.monotonic() + server.limits.conversation_s
         self._messages: list[Message] = []
         self._spelled: list[bytes] = []
 
     async def reply(self, messages: Sequence[Message], tools: Sequence[dict[str, Any]], sampling: Sampling) -> Reply:
         """The model's next message. Raises EndpointError."""
-        answer, latency_s, retries = await self._server.complete(self._body(messages, tools, sampling))
+        body = self._body(messages, tools, sampling)
+        try:
+            async with asyncio.timeout(max(0.0, self._until - time.monotonic())):
+                answer, latency_s, retries = await self._server.complete(body)
+        except TimeoutError:
+            limit_s = self._server.limits.conversation_s
+            raise EndpointError(f"the conversation took longer than {limit_s:g} s "
+                                "(resources.conversation_timeout_s)") from None
         choice = answer["choices"][0]
         reason = str(choice.get("finish_reason") or "")
         n_calls = sum(len(message.tool_calls) for message in messages)

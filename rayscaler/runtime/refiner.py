@@ -27,10 +27,11 @@ from rayscaler.rollouts.reading import read_reply
 from rayscaler.runtime.answers import Answers, Heard, key_of
 from rayscaler.runtime.cluster import pool_size
 from rayscaler.runtime.context import Context
-from rayscaler.runtime.conversations import share
+from rayscaler.runtime.conversations import CLOSE_S, share
 from rayscaler.runtime.openai_chat import CallLimits, Server, check_endpoint
 from rayscaler.runtime.shards import Shard
 from rayscaler.runtime.store import Store
+from rayscaler.runtime.waiting import Loop
 
 log = logging.getLogger(__name__)
 
@@ -99,15 +100,16 @@ class Refiner:
         self._seats = asyncio.Semaphore(terms.limits.in_flight)
         self._failed_in_a_row = 0
         self._loop = asyncio.new_event_loop()
+        self._waiting = Loop(self._loop, "question")
         threading.Thread(target=self._loop.run_forever, daemon=True, name="refiner").start()
 
     def ask(self, questions: Sequence[Question[A]]) -> list[Refined[A]]:
         """What becomes of each question, in order."""
-        return asyncio.run_coroutine_threadsafe(self._all(questions), self._loop).result()
+        return self._waiting.result(self._all(questions), self.terms.limits.conversation_s)
 
     def close(self) -> None:
         """End the connections and the loop."""
-        asyncio.run_coroutine_threadsafe(self._server.close(), self._loop).result()
+        self._waiting.result(self._server.close(), CLOSE_S)
         self._loop.call_soon_threadsafe(self._loop.stop)
 
     async def _all(self, questions: Sequence[Question[A]]) -> list[Refined[A]]:
@@ -125,6 +127,7 @@ class Refiner:
                 failure = Problem(kind, str(error))
             else:
                 await asyncio.to_thread(asking.hear, heard.text, heard.malformed)
+        self._waiting.one_ended()
         return Refined(asking.answer, _row(self.endpoint, asking, ledger, failure))
 
     async def _hear(self, asking: Asking[A], ledger: Ledger) -> Heard:

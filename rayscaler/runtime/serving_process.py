@@ -31,6 +31,9 @@ log = logging.getLogger(__name__)
 
 CHILD = "rayscaler.runtime.serving_child"
 
+KILL_S = 60.0
+"""How long the kernel may take to end a process."""
+
 POLL_S = 0.5
 
 LAST_LINES = 15
@@ -136,6 +139,6 @@ def _end(process: subprocess.Popen[bytes], drain_s: float) -> None:
         process.wait(drain_s)
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    process.wait(KILL_S)
     if process.stdin:
         process.stdin.close()

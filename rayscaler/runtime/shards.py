@@ -1,4 +1,4 @@
-"""Sharded work on Ray Data: each shard of the input becomes one part of each output, whole or absent.
+"""Shards: units of work that become one part of each output table, whole or absent. `pool.py` runs them.
 
 A shard is some rows of an input table, or a small JSON payload (a file to read, a tile to multiply). Its part is named
 by a digest of what is in it, so a killed stage that starts again does only the shards whose parts are missing, and any
@@ -12,32 +12,17 @@ when its part of the first table is there.
 from __future__ import annotations
 
 import json
-import logging
-import pickle
-import threading
-import traceback
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple, Protocol, cast
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, Protocol
 
 import pyarrow as pa
 
 from rayscaler.canonical import digest
-from rayscaler.errors import RayscalerError, StageError
 from rayscaler.reasons import Rejected
-from rayscaler.resources import Resources
-from rayscaler.runtime.cluster import pool_size, silence_ray_data
-from rayscaler.runtime.metrics import StageMetrics, Tally, tally
+from rayscaler.runtime.metrics import Tally, tally
 from rayscaler.runtime.store import COUNTS, Ref, Span, Store
 from rayscaler.table import check, to_arrow
-
-log = logging.getLogger(__name__)
-
-MAX_BLOCKS = 256
-"""Ray Data blocks per stage. A block costs about 50 ms, so many small shards share one."""
-
-NEVER = -1
-"""Ray Data's word for no limit: work that waits has limits of its own."""
 
 Rows = list[dict[str, Any]]
 
@@ -89,6 +74,27 @@ def _name(number: int, content: Any) -> str:
     return f"part-{number:05d}-{digest(content, length=16)}.parquet"
 
 
+def _no_pieces(_row: Any) -> list[tuple[str, Any]]:
+    return []
+
+
+def _as_it_is(row: Any, _dead: set[str]) -> Any:
+    return row
+
+
+class ByRow(NamedTuple):
+    """How to go through a shard whose worker dies: its payload is a list of rows that do not know each other.
+
+    key: how `rejects` names a row. pieces: what a row can be taken apart into, each with its key and as a row of its
+    own (the tools of a domain). without: the row without the pieces of these keys. All functions of modules: they
+    pickle.
+    """
+
+    key: Callable[[Any], str]
+    pieces: Callable[[Any], list[tuple[str, Any]]] = _no_pieces
+    without: Callable[[Any, set[str]], Any] = _as_it_is
+
+
 class Job(NamedTuple):
     """What every worker of one pass over the shards must know. All of it must pickle."""
 
@@ -100,110 +106,32 @@ class Job(NamedTuple):
     gpus: float = 0.0
     at_once: int = 1
     """Shards that one worker has in work, each in a thread of its own: for work that waits for others."""
+    by_row: ByRow | None = None
+    """How rows that end their process are found; None where a shard cannot be taken apart."""
 
 
-def run_shards(shards: list[Shard], job: Job, resources: Resources, progress: Callable[[int, int], None]) -> None:
-    """Run every shard whose part is missing. Raises StageError with the worker's own error if one fails."""
-    done = set(job.store.parts(job.targets[0]))
-    missing = [shard for shard in shards if shard.name not in done]
-    finished = len(shards) - len(missing)
-    progress(finished, len(shards))
-    if not missing:
-        return
-    metrics = StageMetrics(job.stage, finished, len(shards))
-    for made in _on_ray(missing, job, resources):
-        finished += 1
-        metrics.add(made)
-        progress(finished, len(shards))
+def payload_of(store: Store, shard: Shard) -> Any:
+    """What the work is given: the shard's own payload, or the list of its rows."""
+    if shard.source is None:
+        return shard.payload
+    return pa.concat_tables([store.read_span(shard.source, span) for span in shard.spans]).to_pylist()
 
 
-def _on_ray(shards: list[Shard], job: Job, resources: Resources) -> Iterator[Tally]:
-    import ray
-
-    silence_ray_data()
-    context = ray.data.DataContext.get_current()
-    context.enable_progress_bars = False
-    context.execution_no_progress_timeout_s = resources.stall_s if job.at_once == 1 else NEVER
-    items = [{"shard": pickle.dumps(shard)} for shard in shards]
-    size = min(pool_size(resources, gpus=job.gpus), len(items))
-    work = ray.data.from_items(items, override_num_blocks=min(len(items), MAX_BLOCKS)).map(
-        cast(Any, _worker_named(job.stage)),
-        fn_constructor_args=(job,),
-        # All at once: a pool that grows from one actor to two takes a second and a half longer.
-        compute=ray.data.ActorPoolStrategy(
-            min_size=1, max_size=size, initial_size=size,
-            max_concurrent_calls_per_actor=job.at_once, enable_true_multi_threading=job.at_once > 1,
-        ),
-        num_cpus=resources.worker_cpus,
-        num_gpus=job.gpus or None,
-    )
-    work.set_name(f"rayscaler_{job.stage}")
-    try:
-        for row in work.iter_rows():
-            _raise_if_failed(job, row)
-            yield Tally(*json.loads(row["tally"]))
-    except ray.exceptions.RayError as error:
-        raise StageError(f"{job.stage}: the workers could not finish: {error}") from error
+def write_output(shard: Shard, output: Output, job: Job) -> Tally:
+    """Write a shard's parts, that of the first table last; what there was of everything."""
+    made = {ref.table.name: _arrow(ref, output, job.stage) for ref in job.targets}
+    for ref in reversed(job.targets):
+        job.store.write_part(ref, shard.name, made[ref.table.name])
+    return tally(made, Counter(str(r.reason) for r in output.rejects))
 
 
-def _raise_if_failed(job: Job, row: dict[str, str]) -> None:
-    if not row["error"]:
-        return
-    if row["trace"]:
-        log.error("%s, shard %s:\n%s", job.stage, row["name"], row["trace"])
-    raise StageError(f"{job.stage}: {row['error']}")
-
-
-def _worker_named(stage: str) -> type[_Worker]:
-    """The worker under the name that Ray's dashboard shows: `Map(embed)`."""
-    return type(stage, (_Worker,), {})
-
-
-class _Worker:
-    """The actor that Ray Data calls: reads a shard's rows, does the work, writes its parts.
-
-    What goes wrong inside is returned as data, so that the driver can raise the error itself instead of the layers
-    that Ray puts around it.
-    """
-
-    def __init__(self, job: Job) -> None:
-        self.job = job
-        self.work: Work | None = None
-        self.lock = threading.Lock()
-
-    def __call__(self, row: dict[str, Any]) -> dict[str, str]:
-        shard: Shard = pickle.loads(row["shard"])
-        answer = {"name": shard.name, "error": "", "trace": "", "tally": ""}
-        try:
-            return {**answer, "tally": json.dumps(self._do(shard))}
-        except RayscalerError as error:
-            return {**answer, "error": str(error)}
-        except Exception as error:  # the boundary between a stage's code and Ray
-            return {**answer, "error": f"{type(error).__name__}: {error}", "trace": traceback.format_exc()}
-
-    def _do(self, shard: Shard) -> Tally:
-        with self.lock:
-            if self.work is None:
-                self.work = self.job.make_work(*self.job.arguments)
-        output = self.work(self._rows(shard) if shard.source else shard.payload)
-        made = {ref.table.name: self._arrow(ref, output) for ref in self.job.targets}
-        for ref in reversed(self.job.targets):
-            self.job.store.write_part(ref, shard.name, made[ref.table.name])
-        return tally(made, Counter(str(r.reason) for r in output.rejects))
-
-    def _rows(self, shard: Shard) -> Rows:
-        assert shard.source is not None
-        store = self.job.store
-        rows: Rows = pa.concat_tables([store.read_span(shard.source, span) for span in shard.spans]).to_pylist()
-        return rows
-
-    def _arrow(self, ref: Ref, output: Output) -> pa.Table:
-        rows = output.rows.get(ref.table.name, [])
-        if ref.table.name == "rejects":
-            rows = reject_rows(self.job.stage, output.rejects)
-        arrow = check(ref.table, rows) if isinstance(rows, pa.Table) else to_arrow(ref.table, rows)
-        reasons = Counter(str(r.reason) for r in output.rejects)
-        return _counted(arrow, {"rows_in": output.rows_in, "reasons": reasons})
+def _arrow(ref: Ref, output: Output, stage: str) -> pa.Table:
+    rows = output.rows.get(ref.table.name, [])
+    if ref.table.name == "rejects":
+        rows = reject_rows(stage, output.rejects)
+    arrow = check(ref.table, rows) if isinstance(rows, pa.Table) else to_arrow(ref.table, rows)
+    reasons = Counter(str(r.reason) for r in output.rejects)
+    return _counted(arrow, {"rows_in": output.rows_in, "reasons": reasons})
 
 
 def rewrite_part(store: Store, part: str, ref: Ref, arrow: pa.Table, *, rejects: Ref, more: Rows) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from functools import partial
+from operator import itemgetter
 from typing import Any
 
 from rayscaler.canonical import dumps
@@ -15,7 +16,7 @@ from rayscaler.refinement.rephrase import rephrase_question
 from rayscaler.runtime.context import Context
 from rayscaler.runtime.lookup import Lookup
 from rayscaler.runtime.refiner import Refiner, Terms, asked
-from rayscaler.runtime.shards import Output
+from rayscaler.runtime.shards import ByRow, Output
 from rayscaler.runtime.store import Ref, Store
 from rayscaler.tables import ENVIRONMENTS, LINKS, REFINEMENTS, REJECTS, TASKS
 from rayscaler.task import Task
@@ -27,16 +28,19 @@ NAME, VERSION, READS, WRITES, SEEDED, UNIT = (
 )  # fmt: skip
 MADE_BY = ("mimesis", "numpy", "apsw", "rayscaler.environments", "rayscaler.tasks")
 
+BY_ENVIRONMENT = ByRow(itemgetter("environment_id"))
+
 
 def run(ctx: Context[ComposeRecipe]) -> None:
     """One environment per shard."""
     shards = ctx.rows(ENVIRONMENTS, per_shard=1)
     arguments = (ctx.recipe, ctx.seed, ctx.store, ctx.input(LINKS))
     if ctx.recipe.refine is None:
-        ctx.map(shards, ComposeTasks, *arguments, writes=WRITES)
+        ctx.map(shards, ComposeTasks, *arguments, writes=WRITES, by_row=BY_ENVIRONMENT)
         return
     ctx, terms, at_once = asked(ctx, ctx.recipe.refine, shards)
-    ctx.map(shards, ComposeWithModel, *arguments, terms, writes=(*WRITES, REFINEMENTS), at_once=at_once)
+    written = (*WRITES, REFINEMENTS)
+    ctx.map(shards, ComposeWithModel, *arguments, terms, writes=written, at_once=at_once, by_row=BY_ENVIRONMENT)
 
 
 class ComposeTasks:

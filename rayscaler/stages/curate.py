@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from itertools import chain, islice
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from rayscaler.recipes import CurateRecipe
 from rayscaler.runtime.context import Context
 from rayscaler.runtime.lookup import Lookup
 from rayscaler.runtime.makers import makers
-from rayscaler.runtime.shards import Output
+from rayscaler.runtime.shards import ByRow, Output
 from rayscaler.runtime.store import Ref, Store
 from rayscaler.stages.curate_checks import (
     Checked,
@@ -58,6 +59,8 @@ CONVERSATIONS, ENVIRONMENTS_READ = 5_000, 500
 TEXTS_PER_SHARD = 512
 """Benchmark texts embedded together."""
 
+BY_TRAJECTORY = ByRow(itemgetter("trajectory_id"))
+
 
 def content_of(recipe: CurateRecipe, base: Path) -> dict[str, str]:
     """What the fingerprint sees of the benchmarks' files and of what embeds them; nothing where there are none."""
@@ -79,12 +82,13 @@ def run(ctx: Context[CurateRecipe]) -> None:
     refs = {table.name: ctx.input(table) for table in (VERDICTS, TASKS, ENVIRONMENTS)}
     refs |= {table.name: ctx.targets[table.name] for table in (TOKENIZERS, NEAR_DUPLICATES, OVERLAPS)}
     shards = ctx.rows(TRAJECTORIES, per_shard=128)
-    ctx.map(shards, RenderExamples, ctx.recipe, ctx.store, refs, writes=(EXAMPLES, REJECTS))
+    ctx.map(shards, RenderExamples, ctx.recipe, ctx.store, refs, writes=(EXAMPLES, REJECTS), by_row=BY_TRAJECTORY)
 
 
 def _find_near_duplicates(ctx: Context[CurateRecipe]) -> None:
     inputs = (ctx.input(VERDICTS), ctx.input(TASKS))
-    ctx.map(ctx.rows(TRAJECTORIES, per_shard=256), SignTrajectories, ctx.store, *inputs, writes=(SIGNATURES,))
+    shards = ctx.rows(TRAJECTORIES, per_shard=256)
+    ctx.map(shards, SignTrajectories, ctx.store, *inputs, writes=(SIGNATURES,), by_row=BY_TRAJECTORY)
     signed = (ctx.targets[SIGNATURES.name], ctx.input(TRAJECTORIES))
     ctx.map(ctx.payloads([0]), FindNearDuplicates, ctx.recipe, ctx.store, *signed, writes=(NEAR_DUPLICATES,))
 
@@ -156,7 +160,9 @@ class RenderExamples:
 
     def _example(self, row: dict[str, Any]) -> dict[str, Any] | Rejected:
         key = row["trajectory_id"]
-        verdict, task = self.verdicts[key], self.tasks[row["task_id"]]
+        verdict, task = next(iter(self.verdicts.all(key)), None), self.tasks[row["task_id"]]
+        if verdict is None:
+            return Rejected(key, Reason.NOT_KEPT, "it has no verdict: its filter ended its process")
         if not verdict["kept"]:
             return Rejected(key, Reason.NOT_KEPT, f"{verdict['stage']}: {verdict['reason']}")
         if task["split"] != "train":

@@ -38,9 +38,13 @@ class SignTrajectories:
         rows = [
             {"trajectory_id": row["trajectory_id"], "signature": signature(_shingles(row["trajectory"]))}
             for row in payload
-            if self.verdicts[row["trajectory_id"]]["kept"] and self.tasks[row["task_id"]]["split"] == "train"
+            if self._is_kept(row["trajectory_id"]) and self.tasks[row["task_id"]]["split"] == "train"
         ]
         return Output({SIGNATURES.name: rows}, len(payload))
+
+    def _is_kept(self, key: str) -> bool:
+        """A trajectory that ended its filter's process has no verdict."""
+        return any(verdict["kept"] for verdict in self.verdicts.all(key))
 
 
 class FindNearDuplicates:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from operator import itemgetter
 from typing import Any
 
 import pyarrow as pa
@@ -13,7 +14,7 @@ from rayscaler.reasons import Reason, Rejected
 from rayscaler.recipes import EmbedRecipe
 from rayscaler.runtime.context import Context
 from rayscaler.runtime.embedding import Embedder
-from rayscaler.runtime.shards import Output
+from rayscaler.runtime.shards import ByRow, Output
 from rayscaler.runtime.store import Ref, Store
 from rayscaler.runtime.tiles import matrix, vector_column
 from rayscaler.tables import EMBEDDINGS, PHRASES, REJECTS, TOOLS
@@ -34,9 +35,11 @@ def run(ctx: Context[EmbedRecipe]) -> None:
     """First the phrases, by models in actors; then each tool's weighted mean of its phrases."""
     weights = rarity(_tools(ctx.store, ctx.input(TOOLS)))
     texts, gpus = shards_of_phrases(weights), ctx.resources.worker_gpus
-    ctx.map(ctx.payloads(texts), EmbedPhrases, ctx.recipe.model, gpus > 0, writes=(PHRASES,), gpus=gpus)
+    model = (ctx.recipe.model, gpus > 0)
+    ctx.map(ctx.payloads(texts), EmbedPhrases, *model, writes=(PHRASES,), gpus=gpus, by_row=ByRow(str))
     arguments = (ctx.recipe, ctx.store, ctx.targets[PHRASES.name], weights)
-    ctx.map(ctx.rows(TOOLS, per_shard=512), AverageTools, *arguments, writes=(EMBEDDINGS, REJECTS))
+    by_tool = ByRow(itemgetter("tool_id"))
+    ctx.map(ctx.rows(TOOLS, per_shard=512), AverageTools, *arguments, writes=(EMBEDDINGS, REJECTS), by_row=by_tool)
 
 
 def shards_of_phrases(phrases: Iterable[str]) -> list[list[str]]:
@@ -80,7 +83,12 @@ class AverageTools:
     def __call__(self, payload: list[dict[str, Any]]) -> Output:
         rows, rejects = [], []
         for row in payload:
-            vector = tool_vector(phrases_of(outline(row)), self.vectors, self.weights, self.recipe)
+            phrases = phrases_of(outline(row))
+            lost = next((p.text for p in phrases if p.text not in self.vectors), None)
+            if lost is not None:
+                rejects.append(Rejected(row["tool_id"], Reason.CRASHED, f"its phrase {lost!r} could not be embedded"))
+                continue
+            vector = tool_vector(phrases, self.vectors, self.weights, self.recipe)
             if vector is None:
                 rejects.append(Rejected(row["tool_id"], Reason.NO_TEXT, "neither parameters nor nouns nor a name"))
             else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from operator import itemgetter
 from typing import Any
 
 import msgspec
@@ -16,13 +17,13 @@ from rayscaler.filters.recorded import Played, Wanted, read_played, read_wanted
 from rayscaler.recipes import FilterRecipe
 from rayscaler.runtime.context import Context
 from rayscaler.runtime.lookup import Lookup
-from rayscaler.runtime.shards import Output
+from rayscaler.runtime.shards import ByRow, Output
 from rayscaler.runtime.store import Ref, Store
-from rayscaler.tables import ENVIRONMENTS, FUNNEL, TASKS, TRAJECTORIES, VERDICTS
+from rayscaler.tables import ENVIRONMENTS, FUNNEL, REJECTS, TASKS, TRAJECTORIES, VERDICTS
 from rayscaler.trajectory import Trajectory, Verdict
 
 NAME, VERSION, READS, WRITES, SEEDED, UNIT = (
-    "filter", 4, (TRAJECTORIES, TASKS, ENVIRONMENTS), (VERDICTS, FUNNEL), False, "trajectories",
+    "filter", 4, (TRAJECTORIES, TASKS, ENVIRONMENTS), (VERDICTS, FUNNEL, REJECTS), False, "trajectories",
 )  # fmt: skip
 MADE_BY = ("msgspec", "rayscaler.filters")
 
@@ -32,7 +33,8 @@ _ENTITIES: TypeAdapter[tuple[Entity, ...]] = TypeAdapter(tuple[Entity, ...])
 def run(ctx: Context[FilterRecipe]) -> None:
     """One verdict per trajectory; then one worker counts them."""
     arguments = (ctx.recipe, ctx.store, ctx.input(TASKS), ctx.input(ENVIRONMENTS))
-    ctx.map(ctx.rows(TRAJECTORIES, per_shard=256), JudgeTrajectories, *arguments, writes=(VERDICTS,))
+    by_trajectory, judged = ByRow(itemgetter("trajectory_id")), (VERDICTS, REJECTS)
+    ctx.map(ctx.rows(TRAJECTORIES, per_shard=256), JudgeTrajectories, *arguments, writes=judged, by_row=by_trajectory)
     counted = (ctx.store, ctx.targets[VERDICTS.name], ctx.input(ENVIRONMENTS))
     ctx.map(ctx.payloads([0]), CountVerdicts, *counted, writes=(FUNNEL,))
 

@@ -12,7 +12,7 @@ from rayscaler.errors import StageError
 from rayscaler.reasons import Reason, Rejected
 from rayscaler.recipes import IngestRecipe
 from rayscaler.runtime.context import Context
-from rayscaler.runtime.shards import Output, reject_rows, rewrite_part
+from rayscaler.runtime.shards import ByRow, Output, reject_rows, rewrite_part
 from rayscaler.runtime.store import Ref, Store
 from rayscaler.specs import (
     SIGNATURE_COLUMNS,
@@ -51,9 +51,15 @@ def run(ctx: Context[IngestRecipe]) -> None:
         marks = [mark_of(file, load_bytes(file)) for _, file in group]
         payloads.append([[n, *file, mark] for (n, file), mark in zip(group, marks, strict=True)])
         keys.append([[n, mark] for (n, _), mark in zip(group, marks, strict=True)])
-    ctx.map(ctx.payloads(payloads, keys), ReadSpecs, ctx.recipe, writes=(TOOLS, REJECTS))
+    ctx.map(ctx.payloads(payloads, keys), ReadSpecs, ctx.recipe, writes=(TOOLS, REJECTS), by_row=ByRow(_name_of))
     drop_repeats(ctx)
     ctx.map(ctx.payloads([0]), FindDuplicates, ctx.store, ctx.targets[TOOLS.name], writes=(DUPLICATES,))
+
+
+def _name_of(item: list[Any]) -> str:
+    """How `rejects` names a file of a shard."""
+    _, source, name, *_ = item
+    return f"{source}:{name}"
 
 
 class ReadSpecs:

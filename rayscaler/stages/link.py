@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+from operator import itemgetter
 from typing import Any
 
 from rayscaler.graph.links import links_of
 from rayscaler.recipes import LinkRecipe
 from rayscaler.runtime.context import Context
 from rayscaler.runtime.lookup import Lookup
-from rayscaler.runtime.shards import Output
+from rayscaler.runtime.shards import ByRow, Output
 from rayscaler.runtime.store import Ref, Store
-from rayscaler.tables import DOMAINS, LINKS, TOOLS
+from rayscaler.tables import DOMAINS, LINKS, REJECTS, TOOLS
 from rayscaler.toolspec import ToolSpec
 
-NAME, VERSION, READS, WRITES, SEEDED, UNIT = "link", 3, (DOMAINS, TOOLS), (LINKS,), False, "domains"
+NAME, VERSION, READS, WRITES, SEEDED, UNIT = "link", 3, (DOMAINS, TOOLS), (LINKS, REJECTS), False, "domains"
 MADE_BY = ("rayscaler.graph",)
 
 
 def run(ctx: Context[LinkRecipe]) -> None:
     """A few domains per shard."""
-    ctx.map(ctx.rows(DOMAINS, per_shard=8), LinkDomains, ctx.recipe, ctx.store, ctx.input(TOOLS), writes=(LINKS,))
+    arguments = (ctx.recipe, ctx.store, ctx.input(TOOLS))
+    by_domain = ByRow(itemgetter("domain_id"))
+    ctx.map(ctx.rows(DOMAINS, per_shard=8), LinkDomains, *arguments, writes=WRITES, by_row=by_domain)
 
 
 class LinkDomains:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from operator import itemgetter
 from typing import Any
 
 from rayscaler.canonical import dumps
@@ -15,7 +16,7 @@ from rayscaler.runtime.context import Context
 from rayscaler.runtime.lookup import Lookup
 from rayscaler.runtime.redrafting import redraft
 from rayscaler.runtime.refiner import Refiner, Terms, asked
-from rayscaler.runtime.shards import Output
+from rayscaler.runtime.shards import ByRow, Output
 from rayscaler.runtime.store import Ref, Store
 from rayscaler.tables import DOMAINS, ENVIRONMENTS, REFINEMENTS, REJECTS, TOOLS
 from rayscaler.toolspec import ToolSpec
@@ -26,15 +27,29 @@ NAME, VERSION, READS, WRITES, SEEDED, UNIT = (
 MADE_BY = ("mimesis", "numpy", "apsw", "rayscaler.environments")
 
 
+def _tools_of(domain: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """Each tool of a domain, and a domain of it alone."""
+    return [(tool_id, {**domain, "tool_ids": [tool_id], "n_tools": 1}) for tool_id in domain["tool_ids"]]
+
+
+def _without(domain: dict[str, Any], tool_ids: set[str]) -> dict[str, Any]:
+    left = [tool_id for tool_id in domain["tool_ids"] if tool_id not in tool_ids]
+    return {**domain, "tool_ids": left, "n_tools": len(left)}
+
+
+BY_DOMAIN = ByRow(itemgetter("domain_id"), _tools_of, _without)
+
+
 def run(ctx: Context[MaterializeRecipe]) -> None:
     """Two domains per shard: a compilation with its certificate takes a good part of a second."""
     shards = ctx.rows(DOMAINS, per_shard=2)
     arguments = (ctx.recipe, ctx.seed, ctx.store, ctx.input(TOOLS))
     if ctx.recipe.refine is None:
-        ctx.map(shards, Materialize, *arguments, writes=WRITES)
+        ctx.map(shards, Materialize, *arguments, writes=WRITES, by_row=BY_DOMAIN)
         return
     ctx, terms, at_once = asked(ctx, ctx.recipe.refine, shards)
-    ctx.map(shards, MaterializeWithModel, *arguments, terms, writes=(*WRITES, REFINEMENTS), at_once=at_once)
+    written = (*WRITES, REFINEMENTS)
+    ctx.map(shards, MaterializeWithModel, *arguments, terms, writes=written, at_once=at_once, by_row=BY_DOMAIN)
 
 
 class Materialize:

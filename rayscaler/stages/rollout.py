@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import itemgetter
 from typing import Any
 
 from rayscaler.recipes import RolloutRecipe
@@ -12,18 +13,20 @@ from rayscaler.runtime.conversations import JOURNAL, Conversations, Terms, share
 from rayscaler.runtime.hosts import Hosts
 from rayscaler.runtime.metrics import conversation
 from rayscaler.runtime.openai_chat import check_endpoint
-from rayscaler.runtime.shards import Output
+from rayscaler.runtime.shards import ByRow, Output
 from rayscaler.runtime.store import Ref, Store
-from rayscaler.tables import ENVIRONMENTS, MODEL_CALLS, TASKS, TRAJECTORIES
+from rayscaler.tables import ENVIRONMENTS, MODEL_CALLS, REJECTS, TASKS, TRAJECTORIES
 from rayscaler.task import Task
 
 NAME, VERSION, READS, WRITES, SEEDED, UNIT = (
-    "rollout", 4, (TASKS, ENVIRONMENTS), (TRAJECTORIES, MODEL_CALLS), True, "tasks",
+    "rollout", 4, (TASKS, ENVIRONMENTS), (TRAJECTORIES, MODEL_CALLS, REJECTS), True, "tasks",
 )  # fmt: skip
 MADE_BY = ("mimesis", "numpy", "apsw", "rayscaler.environments", "rayscaler.rollouts")
 
 PER_SHARD = 32
 """Tasks per shard. Neighbouring tasks share an environment, so a shard hosts few."""
+
+BY_TASK = ByRow(itemgetter("task_id"))
 
 
 def run(ctx: Context[RolloutRecipe]) -> None:
@@ -31,7 +34,7 @@ def run(ctx: Context[RolloutRecipe]) -> None:
     shards = ctx.rows(TASKS, per_shard=PER_SHARD)
     arguments = (ctx.recipe, ctx.seed, ctx.store, ctx.input(ENVIRONMENTS))
     if not ctx.recipe.endpoints:
-        ctx.map(shards, PlayScripted, *arguments, writes=WRITES)
+        ctx.map(shards, PlayScripted, *arguments, writes=WRITES, by_row=BY_TASK)
         return
     for side, endpoint in ctx.recipe.endpoints.items():
         check_endpoint(side, endpoint)
@@ -39,7 +42,7 @@ def run(ctx: Context[RolloutRecipe]) -> None:
     terms = Terms(share(ctx.resources, n_workers), journal=ctx.targets[TRAJECTORIES.name].fingerprint)
     at_once = 2 + len(ctx.recipe.endpoints) * terms.limits.in_flight // (PER_SHARD * ctx.recipe.trials)
     ctx = ctx._replace(resources=ctx.resources.model_copy(update={"workers": n_workers}))
-    ctx.map(shards, PlayWithModels, *arguments, terms, writes=WRITES, at_once=at_once)
+    ctx.map(shards, PlayWithModels, *arguments, terms, writes=WRITES, at_once=at_once, by_row=BY_TASK)
     ctx.store.delete_folder(JOURNAL, terms.journal)
 
 

@@ -12,7 +12,8 @@ import pytest
 
 from rayscaler.resources import Resources
 from rayscaler.runtime.metrics import StageMetrics, Tally, conversation, tally
-from rayscaler.runtime.shards import Job, payload_shards, run_shards
+from rayscaler.runtime.pool import run_shards
+from rayscaler.runtime.shards import Job, payload_shards
 from rayscaler.runtime.store import Ref, Store
 from rayscaler.tables import LINKS, REJECTS
 from shard_works import EvenNumbers

@@ -16,7 +16,8 @@ from rayscaler.resources import Resources
 from rayscaler.runs import open_run
 from rayscaler.runtime.claims import CLAIMS, Claim
 from rayscaler.runtime.files import Place, advice
-from rayscaler.runtime.shards import Job, payload_shards, run_shards
+from rayscaler.runtime.pool import run_shards
+from rayscaler.runtime.shards import Job, payload_shards
 from rayscaler.runtime.store import ROW_GROUP, Ref, Span, Store
 from rayscaler.table import to_arrow
 from rayscaler.tables import LINKS, REJECTS

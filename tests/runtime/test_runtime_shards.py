@@ -4,7 +4,8 @@ import pytest
 
 from rayscaler.errors import StageError
 from rayscaler.resources import Resources
-from rayscaler.runtime.shards import Job, payload_shards, run_shards, table_shards
+from rayscaler.runtime.pool import run_shards
+from rayscaler.runtime.shards import Job, payload_shards, table_shards
 from rayscaler.runtime.store import Ref, Store
 from rayscaler.tables import LINKS, REJECTS
 from shard_works import EvenNumbers

@@ -13,7 +13,7 @@ from rayscaler.graph.edges import nearest_in_tile
 from rayscaler.recipes import ConnectRecipe
 from rayscaler.resources import Resources
 from rayscaler.runtime.context import Context
-from rayscaler.runtime.shards import Job, Shard
+from rayscaler.runtime.shards import Job, Shard, payload_of, write_output
 from rayscaler.runtime.store import Ref, Store
 from rayscaler.runtime.tiles import vector_column
 from rayscaler.stages import connect
@@ -32,11 +32,10 @@ class HereContext(Context[ConnectRecipe]):
     """A context that does the shards in this process, with what a worker does to each."""
 
     def map(self, shards: list[Shard], make_work: Any, *arguments: Any, writes: Any, gpus: float = 0.0) -> None:
-        from rayscaler.runtime.shards import _Worker
-
-        worker = _Worker(Job(self.stage, self.store, make_work, arguments, tuple(self.targets[t.name] for t in writes)))
+        job = Job(self.stage, self.store, make_work, arguments, tuple(self.targets[t.name] for t in writes))
+        work = make_work(*arguments)
         for shard in shards:
-            worker._do(shard)
+            write_output(shard, work(payload_of(self.store, shard)), job)
 
 
 def context(folder: Path, block: int, kind: Any = HereContext, workers: int = 1) -> Context[ConnectRecipe]:

@@ -1,0 +1,118 @@
+"""Driver and workers must be of one make: what unpickles, reads and computes otherwise there is refused at the start.
+
+Compared are the versions of Python (its minor version: bytecode and pickles), ray, pyarrow and rayscaler, and when a
+run joins a cluster also rayscaler's code, since two checkouts have the same version. Every node that is there is asked
+then; a node that comes later is asked by the first worker on it, for its versions alone: whoever edits the code while a
+run goes on is not stopped.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import socket
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import rayscaler
+from rayscaler.errors import StageError
+
+PACKAGES = ("ray", "pyarrow")
+
+ANSWER_S = 120.0
+"""How long the nodes may take to say what they run: the first process on a node may have to unpack an environment."""
+
+
+class Versions(NamedTuple):
+    """What one process runs. `node` says where, in words. `code`: a digest of rayscaler's, empty where not compared."""
+
+    node: str
+    python: str
+    rayscaler: str
+    ray: str
+    pyarrow: str
+    code: str = ""
+
+
+def these_versions() -> Versions:
+    """What this process runs."""
+    python = ".".join(platform.python_version_tuple()[:2])
+    return Versions(socket.gethostname(), python, rayscaler.__version__, *map(_version_of, PACKAGES))
+
+
+def skew(driver: Versions, worker: Versions) -> None:
+    """StageError if the two differ, naming the node, what it runs, what the driver runs, and what to do."""
+    differing = [name for name in Versions._fields[1:] if getattr(driver, name) != getattr(worker, name)]
+    if differing:
+        there = ", ".join(f"{name} {getattr(worker, name)}" for name in differing)
+        here = ", ".join(f"{name} {getattr(driver, name)}" for name in differing)
+        raise StageError(
+            f"node {worker.node} runs {there}; the driver on {driver.node} runs {here}. They must be the same: start "
+            "driver and nodes from one image (cluster/Dockerfile), or install what constraints.txt says on both"
+        )
+
+
+def check_nodes() -> None:
+    """Ask every node of the cluster that is joined. Raises StageError for the first that differs or does not answer."""
+    import ray
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    driver = these_versions()._replace(code=code_of(Path(rayscaler.__file__).parent))
+    asked: dict[Any, str] = {}
+    for node in (n for n in ray.nodes() if n["Alive"]):  # type: ignore[no-untyped-call]
+        where = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
+        options = {"num_cpus": 0, "max_retries": 0, "scheduling_strategy": where}
+        asked[ray.remote(_probe()).options(**options).remote()] = node["NodeManagerAddress"]
+    ready, silent = ray.wait(list(asked), num_returns=len(asked), timeout=ANSWER_S)
+    if silent:
+        node = asked[silent[0]]
+        raise StageError(f"node {node} did not say within {ANSWER_S:g} s what it runs; see its Ray logs, or remove it")
+    for answer in ready:
+        try:
+            found = ray.get(answer, timeout=ANSWER_S)
+        except ray.exceptions.RayError as error:
+            reason = str(error).strip().splitlines()[-1]
+            raise StageError(f"node {asked[answer]} cannot say what it runs: {reason}") from error
+        skew(driver, Versions(asked[answer], *found))
+
+
+def _probe() -> Callable[[], tuple[str, ...]]:
+    """A function that travels by value: it must run where rayscaler is another one, or is not installed."""
+
+    def probe() -> tuple[str, ...]:
+        import importlib
+        import platform
+        from pathlib import Path
+
+        def of(name: str) -> str:
+            try:
+                return str(importlib.import_module(name).__version__)
+            except ImportError:
+                return "not installed"
+
+        python = ".".join(platform.python_version_tuple()[:2])
+        try:
+            module = importlib.import_module("rayscaler.runtime.versions")
+            code = module.code_of(Path(str(module.__file__)).parents[1])
+        except (ImportError, AttributeError):
+            code = "another"
+        return python, of("rayscaler"), of("ray"), of("pyarrow"), code
+
+    return probe
+
+
+def code_of(package: Path) -> str:
+    """A digest of the code in a package's folder."""
+    whole = hashlib.sha256()
+    for path in sorted(package.rglob("*.py")):
+        whole.update(path.relative_to(package).as_posix().encode() + b"\0" + path.read_bytes())
+    return whole.hexdigest()[:8]
+
+
+def _version_of(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "not installed"

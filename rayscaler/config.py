@@ -5,6 +5,8 @@
     ingest:
       sources:
         - {package: google-api-python-client, apis: [calendar, tasks]}
+    serve:                                # models that the run serves itself; an endpoint without `base_url` is one
+      qwen3-8b: {source: Qwen/Qwen3-8B}
     resources: {workers: 2}
 
 Unknown keys are errors that suggest the nearest key.
@@ -19,9 +21,14 @@ from typing import Annotated, Any, get_args, get_origin
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from rayscaler.endpoints import with_endpoints
 from rayscaler.errors import ConfigError
-from rayscaler.recipes import Recipes
+from rayscaler.recipes import Endpoint, Recipes
 from rayscaler.resources import Resources
+from rayscaler.serving import NAME, ServedModel
+
+HEAD = ("name", "seed", "resources", "serve")
+"""Keys of a configuration file that are no stage."""
 
 
 class Config(BaseModel):
@@ -33,6 +40,7 @@ class Config(BaseModel):
     seed: int = 0
     recipes: Recipes
     resources: Resources = Resources()
+    serve: dict[Annotated[str, Field(pattern=NAME)], ServedModel] = {}
     base: Path = Field(description="Folder of the file: relative paths of sources start there.")
 
 
@@ -56,13 +64,38 @@ def load_config(path: str | Path) -> Config:
 
 
 def parse_config(values: dict[str, Any], *, base: Path, where: str = "configuration") -> Config:
-    """A configuration from its keys. `name`, `seed` and `resources` are the run's; every other key is a stage."""
-    head = {key: values[key] for key in ("name", "seed", "resources") if key in values}
+    """A configuration from its keys. `name`, `seed`, `serve` and `resources` are the run's; every other is a stage."""
+    head = {key: values[key] or {} for key in HEAD if key in values}
     stages = {key: value or {} for key, value in values.items() if key not in head}
     try:
-        return Config.model_validate({**head, "recipes": stages, "base": base})
+        config = Config.model_validate({**head, "recipes": stages, "base": base})
     except ValidationError as error:
         raise ConfigError(f"{where}: " + "; ".join(_explain(item) for item in error.errors())) from None
+    return _with_served(config, where)
+
+
+def _with_served(config: Config, where: str) -> Config:
+    """Each endpoint without an address gets its model of `serve`. ConfigError where there is none of that name."""
+    unknown = [name for name in config.resources.serving.models if name not in config.serve]
+    if unknown:
+        raise ConfigError(f"{where}: resources.serving.models: `serve` has no {unknown[0]!r}; {_named(config)}")
+    served = {name: model.with_content() for name, model in config.serve.items()}
+
+    def fill(place: str, endpoint: Endpoint) -> Endpoint:
+        if endpoint.base_url:
+            return endpoint
+        name, _, adapter = endpoint.model.partition(":")
+        if name not in served or (adapter and adapter not in served[name].adapters):
+            raise ConfigError(f"{where}: {place}.base_url: Where the server is, with its version; or {place}.model: a "
+                              f"model of `serve`, with `:` and one of its adapters or without; {_named(config)}")
+        return endpoint.model_copy(update={"served": served[name]})
+
+    return config.model_copy(update={"serve": served, "recipes": with_endpoints(config.recipes, fill)})
+
+
+def _named(config: Config) -> str:
+    names = [n for name, model in config.serve.items() for n in (name, *(f"{name}:{part}" for part in model.adapters))]
+    return f"it has {', '.join(names)}" if names else "it is empty"
 
 
 def _explain(error: Any) -> str:
@@ -76,7 +109,7 @@ def _explain(error: Any) -> str:
     if error["type"] != "extra_forbidden":
         return f"{where}: {error['msg']}, found {str(error['input'])[:80]!r}"
     known = list(dict.fromkeys(key for model in models for key in model.model_fields))
-    known = known if len(path) > 1 else ["name", "seed", "resources", *known]
+    known = known if len(path) > 1 else [*HEAD, *known]
     near = difflib.get_close_matches(path[-1], known, n=1)
     hint = f"did you mean `{near[0]}`?" if near else f"known keys: {', '.join(known)}"
     return f"{where}: unknown key; {hint}"
@@ -87,6 +120,8 @@ def _resolve(location: list[str]) -> tuple[list[str], list[type[BaseModel]]]:
 
     Where a key has one of several models (`agent`), `location` names which one after it; that is not written.
     """
+    if location[0] == "serve":
+        return location, [ServedModel]
     models: list[type[BaseModel]] = [Resources if location[0] == "resources" else Recipes]
     keys = []
     for part in location[:-1]:

@@ -15,11 +15,13 @@ from typing import Any, Literal, NamedTuple
 from rayscaler import __version__, refinement
 from rayscaler.config import Config
 from rayscaler.errors import ConfigError
+from rayscaler.folders import folder_digest
 from rayscaler.recipes import Recipe
 from rayscaler.record import Record, fingerprint
 from rayscaler.runtime.cluster import connected, warn_of_local_disk
 from rayscaler.runtime.context import Context
-from rayscaler.runtime.makers import folder_digest, makers
+from rayscaler.runtime.makers import makers
+from rayscaler.runtime.serving import ready
 from rayscaler.runtime.store import Ref, Store
 from rayscaler.stages import curate, ingest
 from rayscaler.stages.order import STAGES, Stage
@@ -196,19 +198,20 @@ def _run_step(store: Store, config: Config, step: Step, tell: Listener) -> Stage
     tell(Event(name, "start"))
     log.info("%s: started", name)
     began = time.monotonic()
-    step.stage.run(
-        Context(
-            stage=name,
-            recipe=getattr(config.recipes, name),
-            seed=config.seed,
-            store=store,
-            inputs=step.inputs,
-            targets=step.targets,
-            resources=config.resources,
-            base=config.base,
-            progress=lambda done, total: tell(Event(name, "progress", done, total)),
+    with ready(getattr(config.recipes, name), config.resources, config.serve) as (recipe, resources):
+        step.stage.run(
+            Context(
+                stage=name,
+                recipe=recipe,
+                seed=config.seed,
+                store=store,
+                inputs=step.inputs,
+                targets=step.targets,
+                resources=resources,
+                base=config.base,
+                progress=lambda done, total: tell(Event(name, "progress", done, total)),
+            )
         )
-    )
     records = _finish(store, config, step, began)
     result = _result(step, records, skipped=False)
     log.info("%s: %s rows, %s left out, %.1f s", name, result.rows, sum(result.reasons.values()), result.seconds)

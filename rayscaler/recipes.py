@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
+from rayscaler.serving import ServedModel
+
 
 class Recipe(BaseModel):
     """What a stage does to the data."""
@@ -166,15 +168,17 @@ class ScriptedUser(Recipe):
 
 
 class Endpoint(Recipe):
-    """A side that a model plays, behind any server that speaks OpenAI's chat completions API.
+    """A side that a model plays, behind any server that speaks OpenAI's chat completions API: one that is there, or
+    the pool of the configuration's `serve` models, which the run starts where it needs it.
 
     Where the server is, its key and its prices do not change what is said, so the fingerprint does not see them.
     """
 
     kind: Literal["openai"] = "openai"
-    model: str = Field(min_length=1, description="The model's name as the server knows it.")
-    base_url: str = Field(pattern="^https?://", description="Where the server is, with its version: "
-                          "`http://127.0.0.1:8000/v1`.")
+    model: str = Field(min_length=1, description="The model's name as the server knows it, or a name in `serve`.")
+    base_url: str = Field("", pattern="^$|^https?://", description="Where the server is, with its version: "
+                          "`http://127.0.0.1:8000/v1`; empty for the pool.")
+    served: ServedModel | None = Field(None, description="The model of the pool. Filled in from `serve`.")
     api_key_env: str = Field("", description="The environment variable that holds the server's key; empty for none.")
     temperature: float = Field(0.7, ge=0, description="Sampling temperature. Ours; the paper has none.")
     top_p: float = Field(1.0, gt=0, le=1, description="Nucleus sampling. Ours.")
@@ -196,7 +200,9 @@ class Endpoint(Recipe):
 
     def identity(self) -> dict[str, Any]:
         """The model and how it is asked, not where."""
-        return self.model_dump(mode="json", exclude={"base_url", "api_key_env", "prompt_price", "completion_price"})
+        where = {"base_url", "served", "api_key_env", "prompt_price", "completion_price"}
+        found = self.model_dump(mode="json", exclude=where)
+        return {**found, "served": self.served.identity()} if self.served else found
 
 
 class Refine(Endpoint):

@@ -10,6 +10,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from rayscaler.serving import Serving
+
 
 class Resources(BaseModel):
     """How many workers a stage may use, and what each of them asks of Ray."""
@@ -52,3 +54,4 @@ class Resources(BaseModel):
     deepspeed: str = Field("", description="A DeepSpeed configuration (configs/deepspeed/zero2.json), relative to the "
                            "configuration file; empty trains with PyTorch's data parallelism.")
     attention: Literal["sdpa", "flash_attention_2", "eager"] = Field("sdpa", description="Kernel of the attention.")
+    serving: Serving = Field(Serving(), description="On what the models of `serve` run, and where they listen.")

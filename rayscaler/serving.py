@@ -8,9 +8,16 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from rayscaler.canonical import digest
+from rayscaler.folders import folder_digest
+
+NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
+"""Names of served models: Ray Serve splits at a colon, a URL at a slash."""
 
 
 class ServedModel(BaseModel):
@@ -30,7 +37,8 @@ class ServedModel(BaseModel):
     reasoning_parser: str = Field("qwen3", description="How it marks its reasoning, as vLLM names it; empty as above.")
     adapters: dict[str, str] = Field({}, description="LoRA adapters by name: folders as peft writes them, or URIs.")
     adapter_rank: int = Field(16, ge=1, description="The largest rank among the adapters.")
-    content: str = Field("", description="Digest of the files, where source and adapters are folders here. Filled in.")
+    content: str = Field("", description="Digest of source and adapters, of the files where they are folders here. "
+                         "Filled in.")
 
     @model_validator(mode="after")
     def _adapters_have_names(self) -> ServedModel:
@@ -38,6 +46,19 @@ class ServedModel(BaseModel):
             if not name or any(mark in name for mark in ":/ "):
                 raise ValueError(f"`adapters`: a name has no colon, slash or blank, found {name!r}")
         return self
+
+    def identity(self) -> dict[str, Any]:
+        """What the fingerprint sees: everything, source and adapters by `content`."""
+        return self.model_dump(mode="json", exclude={"adapter_rank", *(("source", "adapters") if self.content else ())})
+
+    def with_content(self) -> ServedModel:
+        """The same with `content`. Reads the files of folders."""
+        found = {"source": _content(self.source), **{f":{name}": _content(at) for name, at in self.adapters.items()}}
+        return self.model_copy(update={"content": digest(found, length=16)})
+
+
+def _content(place: str) -> str:
+    return folder_digest(Path(place)) if Path(place).is_dir() else place
 
 
 class Replicas(BaseModel):

@@ -25,3 +25,20 @@ def write_tiny_model(folder: Path, *, positions: int = 16384) -> Path:
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
+
+
+def write_tiny_adapter(model: Path, folder: Path) -> Path:
+    """Low-rank adapters for a tiny model, with random weights large enough that it says something else."""
+    import torch
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForCausalLM
+
+    torch.manual_seed(1)
+    settings = LoraConfig(r=8, lora_alpha=64, target_modules=["q_proj", "v_proj"], task_type="CAUSAL_LM",
+                          init_lora_weights="gaussian")  # fmt: skip
+    adapted = get_peft_model(AutoModelForCausalLM.from_pretrained(model), settings)
+    for name, weights in adapted.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(weights)
+    adapted.save_pretrained(folder)
+    return folder

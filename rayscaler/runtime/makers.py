@@ -6,11 +6,9 @@ passing old rows for new ones. Code is not hashed: a stage's VERSION stands for 
 
 from __future__ import annotations
 
-import hashlib
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
-from pathlib import Path
 
 from rayscaler.canonical import digest
 
@@ -20,12 +18,6 @@ DATA = (".yaml", ".jinja")
 def makers(names: tuple[str, ...]) -> dict[str, str]:
     """Each name with its version, or for a package of ours (`rayscaler.graph`) a digest of its data files."""
     return {name: _data_of(name) if name.startswith("rayscaler.") else _version_of(name) for name in names}
-
-
-def folder_digest(folder: Path) -> str:
-    """A digest of all files below `folder` by relative name and content."""
-    paths = sorted(path for path in folder.rglob("*") if path.is_file())
-    return digest([[str(p.relative_to(folder)), hashlib.sha256(p.read_bytes()).hexdigest()] for p in paths], length=16)
 
 
 @cache

@@ -245,7 +245,8 @@ def check_endpoint(side: str, endpoint: Endpoint, timeout_s: float = 10.0, *, st
         return
     finally:
         client.close()
-    if names and endpoint.model not in names:
+    listed = endpoint.model.partition(":")[0] if endpoint.served else endpoint.model  # a pool lists no adapters
+    if names and listed not in names:
         shown = ", ".join(names[:10])
         raise ConfigError(f"{where}.model: {endpoint.base_url} has no model {endpoint.model!r}; it has {shown}")
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import yaml
 from rich.console import Console
@@ -11,9 +13,10 @@ from rich.table import Table
 from rich.text import Text
 
 from rayscaler.config import Config
+from rayscaler.errors import StageError
 from rayscaler.runtime.cluster import connected
 from rayscaler.runtime.serving_app import serve_config
-from rayscaler.runtime.serving_pool import device_of, replicas, start, stop
+from rayscaler.runtime.serving_pool import address, device_of, pool, replicas, running
 from rayscaler.serving import Replicas, ServedModel, Serving
 
 LOOK_S = 2.0
@@ -22,20 +25,30 @@ LOOK_S = 2.0
 
 def serve_until_told(config: Config, console: Console) -> None:
     """Serve a configuration's models until SIGINT or SIGTERM; the calls in flight then still get their answers."""
-    told = threading.Event()
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    told, serving = threading.Event(), config.resources.serving
     with connected(config.resources):
-        console.print(models_table(config.serve, config.resources.serving, device_of(config.resources.serving)))
-        try:
-            console.print(answering(start(config.serve, config.resources.serving)))
-            for number in before:
-                signal.signal(number, lambda *_: told.set())
-            _watch(config.serve, told, console)
-            console.print("Draining.")
-        finally:
-            stop(config.serve)
-            for number, handler in before.items():
-                signal.signal(number, handler)
+        if running(config.serve):
+            raise StageError(f"this Ray cluster serves these models already, at {address(serving)}")
+        console.print(models_table(config.serve, serving, device_of(serving)))
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # while the pool starts it ends as at Ctrl-C
+        with pool(config.serve, serving) as base_url:
+            console.print(answering(base_url))
+            with _told_by_signals(told):
+                _watch(config.serve, told, console)
+                console.print("Draining.")
+
+
+@contextmanager
+def _told_by_signals(told: threading.Event) -> Iterator[None]:
+    """Set `told` at SIGINT and SIGTERM instead of what they did before."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    for number in before:
+        signal.signal(number, lambda *_: told.set())
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _watch(models: dict[str, ServedModel], told: threading.Event, console: Console) -> None:

@@ -34,13 +34,13 @@ ANYWHERE = ("0.0.0.0", "::")
 @contextmanager
 def pool(models: Models, serving: Serving) -> Iterator[str]:
     """The pool's address for the time of the block. One that serves these models already is used and left as it is."""
-    began = running(models)
-    base_url = start(models, serving)
+    if running(models):
+        yield start(models, serving)
+        return
     try:
-        yield base_url
+        yield start(models, serving)
     finally:
-        if not began:
-            stop(models)
+        stop(models)
 
 
 def start(models: Models, serving: Serving) -> str:
@@ -78,8 +78,9 @@ def stop(models: Models) -> None:
     Ends Ray Serve too if nothing else runs on it."""
     from ray import serve
 
-    log.info("the pool drains")
-    serve.delete(app_name(models))
+    if running(models):
+        log.info("the pool drains")
+        serve.delete(app_name(models))
     if not serve.status().applications:
         serve.shutdown()  # type: ignore[no-untyped-call]
 

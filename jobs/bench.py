@@ -14,6 +14,7 @@ import typer
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks import (
+    acebench,
     compiler,
     embedding,
     environments,
@@ -43,6 +44,7 @@ app.command("repetition")(repetition.main)
 app.command("overlaps")(overlaps.main)
 app.command("rollouts")(rollouts.main)
 app.command("faults")(faults.main)
+app.command("acebench")(acebench.main)
 
 if __name__ == "__main__":
     app()

@@ -49,7 +49,7 @@ class AceBench:
 
     def __init__(self, folder: Path, form: Form = "tools") -> None:
         """Raises ConfigError if the folder does not hold ACEBench."""
-        self.name = "acebench" if form == "tools" else "acebench_text"
+        self.name = "acebench" if form == "tools" else "acebench-text"
         self.version = version_of(folder, sorted(folder.glob("data_all/**/*.json")))
         self._states = read_states(folder)
         entries = [one for one in read_entries(folder) if self._has_world(one) and _plays(one, form)]

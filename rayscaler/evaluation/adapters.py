@@ -17,7 +17,7 @@ Open = Callable[[Path], Benchmark]
 
 ADAPTERS: dict[str, Open] = {
     "acebench": AceBench,
-    "acebench_text": partial(AceBench, form="text"),
+    "acebench-text": partial(AceBench, form="text"),
     "bfcl": Bfcl,
 }
 """Name in `evaluate.benchmarks` -> adapter."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import keyword
 import re
+from functools import lru_cache
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -73,7 +74,12 @@ _WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+")
 
 def words(name: str) -> list[str]:
     """The lower-case words of an identifier in any style: `listHTTPRoutes_v2` -> list, http, routes, v, 2."""
-    return [w.lower() for w in _WORD.findall(name)]
+    return list(_words(name))
+
+
+@lru_cache(maxsize=1 << 16)
+def _words(name: str) -> tuple[str, ...]:
+    return tuple(w.lower() for w in _WORD.findall(name))
 
 
 def snake(name: str) -> str:

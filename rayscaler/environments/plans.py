@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from rayscaler.canonical import dumps
@@ -142,12 +143,13 @@ def make_plans(entities: tuple[Entity, ...]) -> dict[str, TablePlan]:
     return plans
 
 
-def _prefixes(singular: str) -> list[str]:
+def _prefixes(singular: str) -> Iterator[str]:
     words = [w for w in singular.lower().replace("-", "_").split("_") if w.isascii() and w.isalnum()] or ["row"]
     whole = "".join(words)
     initials = ["".join(w[0] for w in words)] if len(words) > 1 else []
     longer = [whole[:n] for n in range(3, len(whole) + 1)]
-    return [*initials, *(longer or [whole]), *(f"{whole}{n}" for n in range(2, 1000))]
+    yield from (*initials, *(longer or [whole]))
+    yield from (f"{whole}{n}" for n in itertools.count(2))
 
 
 def _decoder(column: Column) -> Callable[[Any], Any] | None:

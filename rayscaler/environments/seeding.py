@@ -161,6 +161,9 @@ class _Table:
         self.taken: dict[str, set[Any]] = {name: set() for name in self.distinct}
         self.twins = _twins(entity, len(self.keys), self.draw)
         self.dealt = {c.name: self._deal(c) for c in entity.columns if c.enum or c.references}
+        # Status first: other columns are empty or not because of it.
+        ordered = sorted(entity.columns, key=lambda c: c.semantic is not Semantic.STATUS)
+        self.ordered = [(column, self._statuses_of(column)) for column in ordered]
 
     def fill(self) -> None:
         """Make all rows."""
@@ -171,12 +174,9 @@ class _Table:
             self.world.lives[self.entity.name, key] = life
             made = self.source.row(life)
             made.adopt(self.entity.column(self.entity.key), key)
-            # Status first: other columns are empty or not because of it.
-            for column in sorted(self.entity.columns, key=lambda c: c.semantic is not Semantic.STATUS):
+            for column, of_status in self.ordered:
                 if column.name not in row:
-                    of_status = self._statuses_of(column)
-                    texts = [value for value in row.values() if isinstance(value, str)]
-                    belongs = not of_status or any(text in of_status for text in texts)
+                    belongs = not of_status or any(isinstance(v, str) and v in of_status for v in row.values())
                     row[column.name] = self._value(column, i, made) if belongs else None
             self.world.rows[self.entity.name][key] = row
 

@@ -15,10 +15,10 @@ from mimesis.random import Random
 from numpy.random import Generator
 
 from rayscaler.environment import Column, Entity, Semantic
-from rayscaler.environments.infer_semantics import semantic_of
 from rayscaler.environments.lexicon import singular
 from rayscaler.environments.seeding_codes import code, last_words, patterns_of
 from rayscaler.environments.seeding_more import more_value
+from rayscaler.environments.seeding_schemas import ANY_TEXT, KnownSchemas
 from rayscaler.environments.seeding_times import Life, role_of, written
 from rayscaler.environments.seeding_words import (
     ABOUT_PEOPLE,
@@ -48,8 +48,6 @@ _DEFAULT_RANGE = {
     Semantic.MONEY: (5, 500), Semantic.PERCENT: (0, 100), Semantic.QUANTITY: (1, 50), Semantic.NUMBER: (1, 1000),
     Semantic.INTEGER: (1, 100), Semantic.LATITUDE: (-60, 70), Semantic.LONGITUDE: (-180, 180),
 }
-MAX_PROPERTIES = 8
-"""Most properties of a made-up JSON object; its required ones come first."""
 MAX_DEPTH = 3
 _PERSON = "person"
 _OF_PEOPLE = (Semantic.EMAIL, Semantic.FIRST_NAME, Semantic.LAST_NAME, Semantic.USERNAME)
@@ -86,6 +84,7 @@ class Source:
         self.now = now
         self._mimesis_seed = mimesis_seed
         self._persons: dict[str, bool] = {}
+        self.known = KnownSchemas()
 
     @cached_property
     def _people(self) -> People:
@@ -303,29 +302,26 @@ class Made:
         if kind == "array" or (kind is None and "items" in schema):
             items = schema.get("items")
             n = int(self._draw.integers(1, 4)) if depth < MAX_DEPTH else 0
-            made = [self._json(items if isinstance(items, dict) else {"type": "string"}, _one_of(name), noun, depth + 1)
-                    for _ in range(n)]
+            one = _one_of(name) if n else ""
+            made = [self._json(items if isinstance(items, dict) else ANY_TEXT, one, noun, depth + 1) for _ in range(n)]
             return [item for i, item in enumerate(made) if item not in made[:i]]
         if kind == "object" or (kind is None and "properties" in schema):
             return self._object(schema, name, noun, depth)
         if kind is None and not schema:
             return [self._source.pick(WORDS)] if name.endswith("s") else {}
-        column = _as_column(name, schema)
+        column = self._source.known.column_of(name, schema)
         if noun == _PERSON and column.semantic is Semantic.TITLE:
             column = column.model_copy(update={"semantic": Semantic.PERSON})
         return self._of(column, noun, depth)
 
     def _object(self, schema: dict[str, Any], path: str, noun: str, depth: int) -> dict[str, Any]:
-        properties = schema.get("properties")
-        if not isinstance(properties, dict) or depth >= MAX_DEPTH:
+        if depth >= MAX_DEPTH:
             return {}
-        required = [p for p in schema.get("required") or () if p in properties]
-        names = [*required, *(p for p in properties if p not in required)][:MAX_PROPERTIES]
-        shapes = {name: properties[name] if isinstance(properties[name], dict) else {} for name in names}
+        shapes = self._source.known.shapes_of(schema)
         # Something with an email is a person: its name is a person's, not a title.
-        noun = _PERSON if any(semantic_of(n, s) is Semantic.EMAIL for n, s in shapes.items()) else noun
+        noun = _PERSON if shapes.of_person else noun
         # The path tells `end.dateTime` from `start.dateTime`.
-        return {name: self._json(shape, f"{path}.{name}", noun, depth + 1) for name, shape in shapes.items()}
+        return {name: self._json(shape, f"{path}.{name}", noun, depth + 1) for name, shape in shapes.properties.items()}
 
 
 def _titled(column: Column, noun: str) -> str:
@@ -343,21 +339,6 @@ def _one_of(name: str) -> str:
     one = singular(last[0])
     cut = len(last[0]) - len(one)
     return name[:-cut] if cut > 0 and last[0].startswith(one) else name
-
-
-def _as_column(name: str, schema: dict[str, Any]) -> Column:
-    """A property of a JSON object, called by its path, as if it were a column."""
-    type_ = {"integer": "INTEGER", "number": "REAL", "boolean": "INTEGER"}.get(str(schema.get("type")), "TEXT")
-    semantic = semantic_of(name.rpartition(".")[2], schema)
-    if semantic is Semantic.JSON:
-        semantic = Semantic.WORD
-    return Column(name=name, type=type_, semantic=semantic, minimum=_bound(schema, "minimum"),
-                  maximum=_bound(schema, "maximum"))
-
-
-def _bound(schema: dict[str, Any], name: str) -> float | None:
-    value = schema.get(name)
-    return float(value) if isinstance(value, (int, float)) else None
 
 
 def _range(column: Column) -> tuple[float, float]:

@@ -28,7 +28,9 @@ from rayscaler.display.funnel import VIEWS, funnel_markdown, funnel_report
 from rayscaler.display.pipeline import StageLines, plan_table, results_table
 from rayscaler.display.play import HELP, Quit, play_line
 from rayscaler.display.refinements import refinements_report
+from rayscaler.display.reports import write_reports
 from rayscaler.display.rows import find_row, overview, rows_table, select, whole_row
+from rayscaler.display.scores import SCORE_VIEWS, regrade_report, regraded, scores_report
 from rayscaler.display.status import status_text
 from rayscaler.environment import EnvironmentSpec
 from rayscaler.environments.folder import folder_of
@@ -118,6 +120,42 @@ def run(config: ConfigPath, until: UntilOption = None, run: RunOption = None) ->
 
 
 @app.command()
+def evaluate(config: ConfigPath, run: RunOption = None) -> None:
+    """Play what CONFIG's `evaluate` asks for, score it, and show the scores. Makes only the tables that this needs."""
+    loaded, console = load_config(config), Console()
+    folder = _folder(loaded, run)
+    from rayscaler import pipeline  # two seconds: it imports what all stages need
+
+    with StageLines(console) as lines:
+        pipeline.run(loaded, folder, only="score", listener=lines)
+    console.print(scores_report(open_run(folder).table("scores").to_pylist()))
+
+
+@app.command()
+def scores(
+    run: RunPath,
+    by: Annotated[str, typer.Option(metavar="VIEW", help="One view, whole: subset, label or n_calls.")] = "",
+    *,
+    again: Annotated[
+        Path | None, typer.Option(metavar="CONFIG", help="Grade the stored episodes again by CONFIG, and compare.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write them as tau2-bench and lm-eval do, too.")
+    ] = None,
+) -> None:
+    """Show the scores of a run's evaluation; write them in other forms; grade its episodes again without a model."""
+    if by and by not in SCORE_VIEWS:
+        raise typer.BadParameter(f"expected one of {', '.join(SCORE_VIEWS)}, found {by!r}", param_hint="--by")
+    opened, console = open_run(run), Console()
+    if again is not None:
+        console.print(regrade_report(regraded(opened, load_config(again))))
+        return
+    console.print(scores_report(opened.table("scores").to_pylist(), by=by))
+    for path in write_reports(opened, output) if output else ():
+        console.print(f"written: {path}")
+
+
+@app.command()
 def plan(config: ConfigPath, until: UntilOption = None, run: RunOption = None) -> None:
     """Say what a run would make, and what is whole."""
     loaded = load_config(config)
@@ -191,6 +229,8 @@ def _row(run: Run, table: str, key: str) -> Any:
         return describe(EnvironmentSpec.model_validate_json(row["spec"]))
     if table == "trajectories":
         return trajectory_text(Trajectory.model_validate_json(row["trajectory"]), _verdict(run, row["trajectory_id"]))
+    if table == "episodes":
+        return trajectory_text(Trajectory.model_validate_json(row["trajectory"]), None)
     if table == "examples":
         from tokenizers import Tokenizer
 

@@ -23,7 +23,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from rayscaler.endpoints import with_endpoints
 from rayscaler.errors import ConfigError
-from rayscaler.recipes import Endpoint, Recipes
+from rayscaler.recipes import Endpoint
+from rayscaler.recipes_all import Recipes
 from rayscaler.resources import Resources
 from rayscaler.serving import NAME, ServedModel
 

@@ -23,7 +23,7 @@ from rayscaler.runtime.context import Context
 from rayscaler.runtime.makers import makers
 from rayscaler.runtime.serving import ready
 from rayscaler.runtime.store import Ref, Store
-from rayscaler.stages import curate, ingest
+from rayscaler.stages import curate, evaluate, ingest
 from rayscaler.stages.order import STAGES, Stage
 from rayscaler.table import Table, check_key
 from rayscaler.tables import OF_STAGES, REFINEMENTS
@@ -34,6 +34,7 @@ FOLDERS = ("model", "tokenizer")
 CONTENT: dict[str, Callable[[Any, Path], dict[str, str]]] = {
     "ingest": lambda recipe, base: {"files": ingest.content_of(recipe, base)},
     "curate": curate.content_of,
+    "evaluate": evaluate.content_of,
 }
 """Stages that read files besides tables: what of them the fingerprint sees."""
 
@@ -97,7 +98,7 @@ def steps(config: Config) -> list[Step]:
         if getattr(config.recipes, stage.NAME) is None:
             continue
         recipe = _identity(getattr(config.recipes, stage.NAME))
-        inputs = {table.name: found[table.name] for table in stage.READS}
+        inputs = {table.name: _found(stage, table.name, found) for table in _reads(stage, config)}
         marks = {name: ref.fingerprint for name, ref in inputs.items()}
         content_of = CONTENT.get(stage.NAME)
         if content_of is not None:
@@ -125,6 +126,17 @@ def refined_by(recipe: Recipe) -> dict[str, str]:
     return makers((refinement.__name__,)) | {"refinement": str(refinement.VERSION)}
 
 
+def _reads(stage: Stage, config: Config) -> tuple[Table, ...]:
+    reads = getattr(stage, "reads", None)
+    return reads(getattr(config.recipes, stage.NAME)) if reads else stage.READS
+
+
+def _found(stage: Stage, table: str, found: dict[str, Ref]) -> Ref:
+    if table not in found:
+        raise ConfigError(f"{stage.NAME}: it reads `{table}`, which no stage of this configuration makes")
+    return found[table]
+
+
 def _identity(recipe: Recipe) -> dict[str, Any]:
     """The recipe for the fingerprint: a model or tokenizer that is a folder here stands by the content of its files."""
     return {
@@ -141,6 +153,19 @@ def up_to(planned: list[Step], until: str | None) -> list[Step]:
     return planned[: names.index(until) + 1] if until else planned
 
 
+def needed_by(planned: list[Step], name: str) -> list[Step]:
+    """The step of stage `name` and those whose tables it needs, through all stages between. ConfigError if there is
+    no such stage in the run.
+    """
+    up_to(planned, name)
+    tables, found = set[Ref](), list[Step]()
+    for step in reversed(planned):
+        if name == step.stage.NAME or tables.intersection(step.targets.values()):
+            tables.update(step.inputs.values())
+            found.append(step)
+    return found[::-1]
+
+
 def plan(config: Config, run: str, until: str | None = None) -> list[PlannedStage]:
     """What a run in the folder or URI `run` would do, stage by stage."""
     store = Store(run)
@@ -155,16 +180,18 @@ def plan(config: Config, run: str, until: str | None = None) -> list[PlannedStag
 
 
 def run(
-    config: Config, run: str, *, until: str | None = None, listener: Listener | None = None
+    config: Config, run: str, *, until: str | None = None, only: str | None = None, listener: Listener | None = None
 ) -> list[StageResult]:
     """Make every table up to stage `until` (all, if None) in the folder or URI `run`; what is whole is skipped.
+
+    only: make those of this stage, and of the stages that it needs, instead.
 
     Starts Ray, or joins it, only if something is to be made. Whatever ends this early (an error, Ctrl-C, a kill)
     leaves whole tables whole, and the next run resumes inside the unfinished stage.
     """
     store, tell = Store(run), listener or (lambda _: None)
     every = steps(config)
-    planned = up_to(every, until)
+    planned = needed_by(every, only) if only else up_to(every, until)
     with store.exclusive() as still_ours:
 
         def checked(event: Event) -> None:

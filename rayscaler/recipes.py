@@ -363,19 +363,3 @@ class TrainRecipe(Recipe):
         if self.lora and self.model == "scratch":
             raise ValueError("`lora` needs a model to adapt: name one in `model`, or train from scratch without it")
         return self
-
-
-class Recipes(Recipe):
-    """All recipes of a run, by stage name. A stage whose recipe is None is not part of the run."""
-
-    ingest: IngestRecipe = IngestRecipe()
-    embed: EmbedRecipe = EmbedRecipe()
-    connect: ConnectRecipe = ConnectRecipe()
-    partition: PartitionRecipe = PartitionRecipe()
-    link: LinkRecipe = LinkRecipe()
-    materialize: MaterializeRecipe = MaterializeRecipe()
-    compose: ComposeRecipe = ComposeRecipe()
-    rollout: RolloutRecipe = RolloutRecipe()
-    filter: FilterRecipe = FilterRecipe()
-    curate: CurateRecipe = CurateRecipe()
-    train: TrainRecipe | None = None

@@ -308,10 +308,59 @@ CHECKPOINTS = Table("checkpoints", 1, ("phase",), "Trained models, in Hugging Fa
 OF_STAGES = frozenset({REJECTS.name, REFINEMENTS.name})
 """Tables that several stages write, each its own: a run's is all of them, one after the other."""
 
+EPISODES = Table("episodes", 1, ("episode_id",), "Conversations of models with held-out tasks and benchmarks, as they "
+                 "were recorded: enough to grade them again (paper section 4).", (
+    Field("episode_id", _STR, "Derived from model, benchmark, item and trial."),
+    Field("model", _STR, "Who was evaluated, as the configuration calls it."),
+    Field("benchmark", _STR, "heldout, calls (gold history, one reply), or a benchmark's name."),
+    Field("version", _STR, "Version and commit of the benchmark's data."),
+    Field("subset", _STR, "Split of a held-out task, or the benchmark's own part."),
+    Field("item_id", _STR, "The task, or the benchmark's item."),
+    Field("group", _STR, "Items that rise and fall together: the task that a call is of."),
+    Field("labels", pa.list_(_STR), "What it is scored apart by too: `vertical`."),
+    Field("n_gold", _INT, "Calls of the gold run; for a single call, its place in it."),
+    Field("trial", _INT, "0-based."),
+    Field("seed", _INT, "The episode's own seed, from which all its draws come."),
+    Field("n_messages", _INT, "Messages, system included."),
+    Field("n_calls", _INT, "Tool calls that were answered, of agent and user."),
+    Field("n_errors", _INT, "Calls that were answered with an error."),
+    Field("stop_reason", _STR, "trajectory.StopReason."),
+    Field("error_type", _STR, "trajectory.ErrorType."),
+    Field("agent", _STR, "`scripted`, or the name of the model at its server."),
+    Field("user", _STR, "The same of the user's side."),
+    Field("trajectory", _STR, "JSON: trajectory.Trajectory."),
+))
+
+EVALUATION_CALLS = Table("evaluation_calls", 1, MODEL_CALLS.key, "What each reply of a model took in an episode, as in "
+                         "model_calls; `trajectory_id` is the episode.", MODEL_CALLS.fields)
+
+GRADES = Table("grades", 1, ("episode_id",), "What each episode is worth.", (
+    Field("episode_id", _STR, "The episode."),
+    Field("reward", pa.float64(), "0 to 1 over what is covered; null where the machinery broke it.", nullable=True),
+    Field("parts", _STR, "JSON: the checks that went into it, each 0 to 1."),
+    Field("uncovered", pa.list_(_STR), "Checks that the benchmark asks for and that were not made."),
+    Field("detail", _STR, "Why the reward is below 1."),
+))
+
+SCORES = Table("scores", 1, ("model", "benchmark", "by", "of", "without", "metric"), "Scores with 95% intervals.", (
+    Field("model", _STR, "Who was evaluated."),
+    Field("benchmark", _STR, "On what."),
+    Field("version", _STR, "Version and commit of the benchmark's data."),
+    Field("by", _STR, "What is taken together: all, subset, label or n_calls."),
+    Field("of", _STR, "Which subset, label or length of the gold run."),
+    Field("without", _STR, "Checks that were not made: such a score is an upper bound, apart from whole ones."),
+    Field("metric", _STR, "pass^k, reward, part:NAME, infrastructure or user_error (shares of all episodes)."),
+    Field("value", pa.float64(), "The score, 0 to 1."),
+    Field("low", pa.float64(), "Lower end of the interval."),
+    Field("high", pa.float64(), "Upper end."),
+    Field("n_items", _INT, "Items it is a mean of."),
+    Field("n_episodes", _INT, "Their episodes; those that the machinery broke are in the shares only."),
+))
+
 CATALOGUE: dict[str, Table] = {
     table.name: table
     for table in (TOOLS, DUPLICATES, REJECTS, REFINEMENTS, PHRASES, EMBEDDINGS, CANDIDATES, EDGES, DOMAINS, COHERENCE,
                   LINKS, ENVIRONMENTS, TASKS, TRAJECTORIES, MODEL_CALLS, VERDICTS, FUNNEL, TOKENIZERS, EXAMPLES,
                   SIGNATURES, NEAR_DUPLICATES, BENCHMARK_TEXTS, OVERLAPS, PACKS, LOSSES,
-                  CHECKPOINTS)
+                  CHECKPOINTS, EPISODES, EVALUATION_CALLS, GRADES, SCORES)
 }

@@ -4,7 +4,7 @@ import pytest
 
 from rayscaler.config import load_config
 from rayscaler.errors import ConfigError
-from rayscaler.recipes import Recipes
+from rayscaler.recipes_all import Recipes
 
 CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.yaml"))
 

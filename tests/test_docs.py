@@ -12,7 +12,8 @@ from typer.testing import CliRunner
 
 from rayscaler.cli import app
 from rayscaler.display.catalogue import tables_markdown
-from rayscaler.recipes import Recipe, Recipes
+from rayscaler.recipes import Recipe
+from rayscaler.recipes_all import Recipes
 from rayscaler.resources import Resources
 from rayscaler.tables import CATALOGUE
 
@@ -50,10 +51,13 @@ def test_every_command_is_in_the_readme(command):
 
 
 def recipes_of_stages() -> list[type]:
-    """One per stage, and what stands inside the one that is off by default."""
-    chosen = Recipes.model_validate({"train": {"model": "here", "lora": {}}})
+    """One per stage, and what stands inside those that are off by default."""
+    evaluate = {"models": [{"name": "a", "phase": "b"}], "benchmarks": [{"name": "c", "path": "d"}]}
+    chosen = Recipes.model_validate({"train": {"model": "here", "lora": {}}, "evaluate": evaluate})
     assert chosen.train
-    inside = (chosen.train.lora, chosen.train.shape, chosen.train.phases[0])
+    assert chosen.evaluate
+    inside = (chosen.train.lora, chosen.train.shape, chosen.train.phases[0],
+              chosen.evaluate.models[0], chosen.evaluate.heldout, chosen.evaluate.benchmarks[0])
     return [type(recipe) for recipe in (*(getattr(chosen, name) for name in Recipes.model_fields), *inside)]
 
 

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from rayscaler.canonical import digest, dumps
 from rayscaler.errors import FingerprintError
-from rayscaler.recipes import IngestRecipe, Recipes, Source
+from rayscaler.recipes import IngestRecipe, Source
+from rayscaler.recipes_all import Recipes
 from rayscaler.record import fingerprint
 from rayscaler.seeds import rng, seed_of
 

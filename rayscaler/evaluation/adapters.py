@@ -11,6 +11,7 @@ from rayscaler.errors import ConfigError
 from rayscaler.evaluation.acebench import AceBench
 from rayscaler.evaluation.benchmark import Benchmark, Item
 from rayscaler.evaluation.bfcl import Bfcl
+from rayscaler.evaluation.tau_bench import TauBench
 
 Open = Callable[[Path], Benchmark]
 """Reads a benchmark from its data folder. Raises ConfigError naming the file that is missing."""
@@ -19,6 +20,7 @@ ADAPTERS: dict[str, Open] = {
     "acebench": AceBench,
     "acebench-text": partial(AceBench, form="text"),
     "bfcl": Bfcl,
+    TauBench.name: TauBench,
 }
 """Name in `evaluate.benchmarks` -> adapter."""
 

@@ -74,6 +74,8 @@ class Item:
     user: SimulatedUser | ScriptedTurns
     n_calls: int = 0
     """Length of the gold run, where one is known."""
+    labels: tuple[str, ...] = ()
+    """What it is scored apart by too, besides its subset."""
     group: str = ""
     """Items of one group rise and fall together (calls of one task): intervals draw whole groups. Empty: its own."""
     max_replies: int = 0

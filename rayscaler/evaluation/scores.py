@@ -45,6 +45,8 @@ class Graded(NamedTuple):
     parts: Mapping[str, float]
     uncovered: tuple[str, ...]
     n_calls: int
+    labels: tuple[str, ...] = ()
+    user_error: bool = False
 
 
 class Interval(NamedTuple):
@@ -58,9 +60,9 @@ class Interval(NamedTuple):
 class Score(NamedTuple):
     """One score of one model on one part of a benchmark.
 
-    by, of: what was taken together: `all`, `subset`/retail, `n_calls`/3. without: checks that the benchmark asks for
-    and that were not made; such a score is an upper bound and never mixed with whole ones. metric: `pass^1`, `reward`,
-    `part:database`, `infrastructure`. n_items, n_episodes: what it is a mean of.
+    by, of: what was taken together: `all`, `subset`/retail, `label`/vertical, `n_calls`/3. without: checks that the
+    benchmark asks for and that were not made; such a score is an upper bound and never mixed with whole ones. metric:
+    `pass^1`, `reward`, `part:database`, `infrastructure`. n_items, n_episodes: what it is a mean of.
     """
 
     model: str
@@ -123,7 +125,8 @@ def scores(graded: Iterable[Graded], *, seed: int = 0) -> list[Score]:
     places: dict[tuple[str, str, str, str, str], list[Graded]] = defaultdict(list)
     for one in graded:
         without = "+".join(sorted(one.uncovered))
-        views = [("all", ""), ("subset", one.subset), *([("n_calls", str(one.n_calls))] if one.n_calls else [])]
+        views = [("all", ""), ("subset", one.subset), *(("label", label) for label in one.labels)]
+        views += [("n_calls", str(one.n_calls))] if one.n_calls else []
         for by, of in views:
             places[one.model, one.benchmark, by, of, without].append(one)
     found = []
@@ -135,7 +138,8 @@ def scores(graded: Iterable[Graded], *, seed: int = 0) -> list[Score]:
 
 def _place_order(place: tuple[str, str, str, str, str]) -> tuple[str, str, int, tuple[int, str], str]:
     model, benchmark, by, of, without = place
-    return model, benchmark, ("all", "subset", "n_calls").index(by), (int(of) if by == "n_calls" else 0, of), without
+    length = int(of) if by == "n_calls" else 0
+    return model, benchmark, ("all", "subset", "label", "n_calls").index(by), (length, of), without
 
 
 def _metrics(graded: list[Graded], seed: int) -> Iterable[tuple[str, Interval, int, int]]:
@@ -157,7 +161,10 @@ def _metrics(graded: list[Graded], seed: int) -> Iterable[tuple[str, Interval, i
         has = {name: [one for one in trials if part in one.parts] for name, trials in items.items()}
         has = {name: trials for name, trials in has.items() if trials}
         yield f"part:{part}", _mean(has, lambda one: one.parts[part], seed), len(has), sum(map(len, has.values()))  # noqa: B023
-    yield "infrastructure", wilson(len(broken), len(graded)), len({one.item_id for one in graded}), len(graded)
+    n_items, of_user = len({one.item_id for one in graded}), sum(one.user_error for one in graded)
+    yield "infrastructure", wilson(len(broken), len(graded)), n_items, len(graded)
+    if of_user:
+        yield "user_error", wilson(of_user, len(graded)), n_items, len(graded)
 
 
 def _mean(items: Mapping[str, list[Graded]], value: Callable[[Graded], float], seed: int) -> Interval:

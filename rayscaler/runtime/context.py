@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -55,15 +55,16 @@ class Context(NamedTuple, Generic[R]):
 
     def map(
         self, shards: list[Shard], make_work: Callable[..., Work], *arguments: Any, writes: tuple[Table, ...],
-        gpus: float = 0.0, at_once: int = 1, by_row: ByRow | None = None,
+        gpus: float = 0.0, at_once: int = 1, by_row: ByRow | None = None, keep: Sequence[Shard] = (),
     ) -> None:
         """Run the shards on Ray. `make_work(*arguments)` is built once per worker; all of it must pickle.
 
         gpus: how many of them each worker asks of Ray. at_once: shards that one worker has in work, in threads.
         by_row: how to find the row that ends its process, where shards are lists of rows; it goes to `rejects`.
+        keep: shards of other passes over the same tables, whose parts stay.
         """
         targets = tuple(self.targets[table.name] for table in writes)
-        names = {shard.name for shard in shards}
+        names = {shard.name for shard in (*shards, *keep)}
         for ref in targets:
             self.store.discard(ref, names)
         job = Job(self.stage, self.store, make_work, arguments, targets, gpus, at_once, by_row)

@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from rayscaler.canonical import digest, dumps
@@ -48,6 +49,10 @@ class Kept(NamedTuple):
     model_calls: list[dict[str, Any]]
 
 
+Play = Callable[[], Coroutine[Any, Any, Kept]]
+"""Plays one conversation."""
+
+
 class Journal:
     """Conversations that have ended, one file each, in a folder per shard. `name` tells the journals of a run apart.
 
@@ -58,16 +63,15 @@ class Journal:
         self._store, self._name = store, name
 
     def ended(self, shard: str) -> dict[str, Kept]:
-        """The conversations of a shard that have ended, here or in another worker, by trajectory."""
+        """The conversations of a shard that have ended, here or in another worker, by name."""
         folder = (JOURNAL, self._name, shard)
-        found = (json.loads(self._store.read_bytes(*folder, name)) for name in self._store.names(*folder))
-        return {kept["row"]["trajectory_id"]: Kept(**kept) for kept in found}
+        return {name.removesuffix(".json"): Kept(**json.loads(self._store.read_bytes(*folder, name)))
+                for name in self._store.names(*folder)}
 
-    def keep(self, shard: str, kept: Kept) -> None:
+    def keep(self, shard: str, name: str, kept: Kept) -> None:
         """Write one that has ended."""
         if kept.row["error_type"] != ErrorType.INFRASTRUCTURE:
-            name = f"{kept.row['trajectory_id']}.json"
-            self._store.write_bytes(json.dumps(kept._asdict()).encode(), JOURNAL, self._name, shard, name)
+            self._store.write_bytes(json.dumps(kept._asdict()).encode(), JOURNAL, self._name, shard, f"{name}.json")
 
 
 class Conversations:
@@ -76,7 +80,7 @@ class Conversations:
     Raises ConfigError if a server's key is not set.
     """
 
-    def __init__(self, recipe: RolloutRecipe, seed: int, hosts: Hosts, store: Store, terms: Terms) -> None:
+    def __init__(self, recipe: RolloutRecipe, seed: int, hosts: Hosts | None, store: Store, terms: Terms) -> None:
         self.recipe, self.seed, self.hosts, limits = recipe, seed, hosts, terms.limits
         self.journal = Journal(store, terms.journal)
         self._hosting = asyncio.Lock()
@@ -89,7 +93,13 @@ class Conversations:
     def play(self, tasks: Sequence[Task]) -> list[Kept]:
         """Every trial of every task, in order; one record each, whatever goes wrong."""
         shard = digest([task.task_id for task in tasks], length=16)
-        return self._waiting.result(self._all(shard, tasks, self.journal.ended(shard)), self._longest_s)
+        trials = [(task, trial) for task in tasks for trial in range(self.recipe.trials)]
+        names = [trajectory_id(task, self.recipe, trial) for task, trial in trials]
+        return self.together(shard, names, [partial(self._one, task, trial) for task, trial in trials])
+
+    def together(self, shard: str, names: Sequence[str], plays: Sequence[Play]) -> list[Kept]:
+        """Conversations of this loop, all at once; their records in order. Those of the journal are not played."""
+        return self._waiting.result(self._all(shard, names, plays, self.journal.ended(shard)), self._longest_s)
 
     def close(self) -> None:
         """End the connections and the loop."""
@@ -97,24 +107,28 @@ class Conversations:
             self._waiting.result(server.close(), CLOSE_S)
         self._loop.call_soon_threadsafe(self._loop.stop)
 
-    async def _all(self, shard: str, tasks: Sequence[Task], ended: dict[str, Kept]) -> list[Kept]:
-        async def one(task: Task, trial: int) -> Kept:
-            return ended.get(trajectory_id(task, self.recipe, trial)) or await self._one(shard, task, trial)
+    async def _all(self, shard: str, names: Sequence[str], plays: Sequence[Play], ended: dict[str, Kept]) -> list[Kept]:
+        async def one(name: str, play: Play) -> Kept:
+            return ended.get(name) or await self._kept(shard, name, play)
 
-        return await asyncio.gather(*(one(task, trial) for task in tasks for trial in range(self.recipe.trials)))
+        return await asyncio.gather(*(one(name, play) for name, play in zip(names, plays, strict=True)))
 
-    async def _one(self, shard: str, task: Task, trial: int) -> Kept:
+    async def _kept(self, shard: str, name: str, play: Play) -> Kept:
         async with self._seats:
-            environment = await self._hosted(task.environment_id)
             with conversation("rollout"):
-                recorded = await play_with(self._chat, task, environment, self.recipe, trial=trial, seed=self.seed)
-            kept = Kept(trajectory_row(recorded.trajectory), model_call_rows(recorded, self.recipe))
+                kept = await play()
             # Files are written in threads: a bucket that is slow to answer must not hold up every other conversation.
-            await asyncio.to_thread(self.journal.keep, shard, kept)
+            await asyncio.to_thread(self.journal.keep, shard, name, kept)
             self._waiting.one_ended()
             return kept
 
+    async def _one(self, task: Task, trial: int) -> Kept:
+        environment = await self._hosted(task.environment_id)
+        recorded = await play_with(self._chat, task, environment, self.recipe, trial=trial, seed=self.seed)
+        return Kept(trajectory_row(recorded.trajectory), model_call_rows(recorded, self.recipe))
+
     async def _hosted(self, environment_id: str) -> Environment:
+        assert self.hosts is not None, "tasks are played where there are environments"
         environment = self.hosts.get(environment_id)
         if environment is None:
             async with self._hosting:

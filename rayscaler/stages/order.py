@@ -14,12 +14,14 @@ from rayscaler.stages import (
     connect,
     curate,
     embed,
+    evaluate,
     filter,
     ingest,
     link,
     materialize,
     partition,
     rollout,
+    score,
     train,
 )  # fmt: skip
 from rayscaler.table import Table
@@ -38,7 +40,7 @@ class Stage(Protocol):
 
     @property
     def READS(self) -> tuple[Table, ...]:  # noqa: N802
-        """Tables of earlier stages."""
+        """Tables of earlier stages. A stage with a function `reads(recipe)` reads those of them that it gives."""
 
     @property
     def WRITES(self) -> tuple[Table, ...]:  # noqa: N802
@@ -62,4 +64,5 @@ class Stage(Protocol):
 
 STAGES: tuple[Stage, ...] = (
     ingest, embed, connect, partition, link, materialize, compose, rollout, filter, curate, train,
+    evaluate, score,
 )  # fmt: skip

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
-from rayscaler.recipes import Recipes
+from rayscaler.recipes_all import Recipes
 
 ROOT = Path(__file__).parents[2]
 CLOUDS = ["aws", "gcp"]

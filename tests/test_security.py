@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 import yaml
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
 
@@ -121,3 +122,21 @@ def test_the_list_of_licences_is_that_of_what_is_installed():
     assert written == licenses.markdown(licenses.needed()).strip(), "python scripts/licenses.py > docs/licenses.md"
     components = json.loads(licenses.sbom(licenses.needed()))["components"]
     assert {"ray", "pyarrow", "torch", "apsw"} <= {component["name"] for component in components}
+
+
+def test_the_images_dependencies_are_pinned_with_hashes_at_the_versions_that_are_tested():
+    lines = (ROOT / "cluster" / "requirements.lock").read_text(encoding="utf-8").splitlines()[1:]
+    pins = [re.fullmatch(r"([a-z0-9-]+)==(\S+) --hash=sha256:[0-9a-f]{64}", line) for line in lines]
+    assert all(pins)
+    locked = {pin[1]: pin[2] for pin in pins if pin}
+    tested = {
+        canonicalize_name(name): version
+        for name, _, version in (line.partition("==") for line in (ROOT / "constraints.txt").read_text().splitlines())
+        if version
+    }
+    assert {name: version for name, version in locked.items() if tested.get(name, version) != version} == {}
+    sys.path.insert(0, str(ROOT / "scripts"))
+    import licenses
+
+    assert {package.name for package in licenses.needed()} - locked.keys() == {"torch"}
+    assert [line for line in lines if "://" in line] == []

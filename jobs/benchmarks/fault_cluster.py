@@ -67,6 +67,10 @@ class FaultCluster:
         while len(self._cluster.worker_nodes) < NODES:
             self._cluster.add_node(num_cpus=CPUS, object_store_memory=200 * 2**20)
 
+    def has_pool(self) -> bool:
+        """Whether a stage's pool has a worker."""
+        return bool(self._workers(POOL))
+
     # --- faults ---
 
     def worker(self, rng: np.random.Generator) -> Hit:
@@ -111,7 +115,7 @@ class FaultCluster:
                 name = (folder / "cmdline").read_bytes().rstrip(b"\0").decode(errors="replace")
             except OSError:
                 continue
-            if parent in raylets and name.startswith("ray::") and title in name:
+            if parent in raylets and name.startswith("ray::") and title in name and "Agent" not in name:
                 found.append((int(folder.name), name))
         return sorted(found)
 

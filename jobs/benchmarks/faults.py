@@ -1,9 +1,10 @@
 """Faults: parts of a real cluster are ended in every stage, and the tables must be those of an undisturbed run.
 
 One trial: a copy of the undisturbed run without the stage's tables and those after it, a driver that makes the stage
-again on a cluster of three raylets, and one fault at a random moment between the stage's start and the time that it
-took undisturbed. `driver` is started again after its end; every other fault the run must survive by itself. Then every
-table's bytes and every reject are compared.
+again on a cluster of three raylets, and one fault at a random moment: up to a second after the stage has started, after
+its pool has a worker, or after it has written a part. `driver` is started again after its end; every other fault the
+run must survive by itself. Then every table's bytes and every reject are compared. `--against` names an undisturbed run
+that was made before.
 """
 
 from __future__ import annotations
@@ -34,10 +35,15 @@ ROOT = Path(__file__).parents[2]
 
 KINDS = ("worker", "actor", "raylet", "spot", "driver")
 
+WHEN = ("started", "worker", "part")
+"""What a fault waits for, before a random delay of at most DELAY_S."""
+
+DELAY_S = 1.0
+
 LIMIT_S = 300.0
 """Longest time of one driver; beyond it a trial has hung, which is what it is there to show."""
 
-CONFIG = "configs/smoke.yaml"
+CONFIG, LOG = "configs/smoke.yaml", "log.txt"
 
 
 class Trial(NamedTuple):
@@ -46,7 +52,7 @@ class Trial(NamedTuple):
     stage: str
     kind: str
     seed: int
-    after_s: float
+    when: str
     hit: str
     seconds: float
     wrong: str
@@ -60,8 +66,10 @@ class Campaign:
         self.steps = steps(load_config(ROOT / CONFIG))
         self.whole = folder / "whole"
 
-    def undisturbed(self) -> None:
-        """Make the run that all others are compared with."""
+    def undisturbed(self, made: Path | None) -> None:
+        """The run that all others are compared with: a copy of one that was made before, or made now."""
+        if made is not None:
+            shutil.copytree(made, self.whole)
         driver = self._driver(self.whole, self.steps[-1].stage.NAME)
         if driver.wait(LIMIT_S * 2):
             raise RuntimeError(f"the undisturbed run failed:\n{_log(self.whole)}")
@@ -74,9 +82,9 @@ class Campaign:
         self._forget(run, stage)
         began = time.monotonic()
         driver = self._driver(run, stage)
-        after_s = float(rng.uniform(0.0, 1.0)) * self._undisturbed_s(stage)
-        _until_started(driver, run, stage)
-        time.sleep(after_s)
+        when = WHEN[int(rng.integers(len(WHEN)))]
+        self._wait(driver, run, self._before(stage)[-1], when)
+        time.sleep(float(rng.uniform(0.0, DELAY_S)))
         hit = self._fault(kind, driver, rng)
         if kind == "driver":
             driver = self._driver(run, stage)
@@ -85,7 +93,7 @@ class Campaign:
         seconds = time.monotonic() - began
         if not wrong:
             shutil.rmtree(run)
-        return Trial(stage, kind, seed, after_s, hit, seconds, wrong)
+        return Trial(stage, kind, seed, when, hit, seconds, wrong)
 
     def _fault(self, kind: str, driver: subprocess.Popen[bytes], rng: np.random.Generator) -> str:
         if kind == "driver":
@@ -108,14 +116,20 @@ class Campaign:
         names = [step.stage.NAME for step in self.steps]
         return self.steps[: names.index(stage) + 1]
 
-    def _undisturbed_s(self, stage: str) -> float:
-        step = self._before(stage)[-1]
-        record = Store(str(self.whole)).record(step.targets[step.stage.WRITES[0].name])
-        assert record is not None
-        return record.seconds
+    def _wait(self, driver: subprocess.Popen[bytes], run: Path, step: Step, when: str) -> None:
+        """Until the moment has come, or the driver has ended before it came."""
+        store, deadline = Store(str(run)), time.monotonic() + LIMIT_S
+        come = {
+            "started": lambda: f"{step.stage.NAME}: started" in _log(run),
+            "worker": self.cluster.has_pool,
+            "part": lambda: any(store.parts(ref) for ref in step.targets.values()),
+        }[when]
+        while not come() and driver.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.02)
 
     def _forget(self, run: Path, stage: str) -> None:
         """Remove the stage's tables and all later ones."""
+        (run / LOG).unlink(missing_ok=True)
         for step in self.steps[len(self._before(stage)) - 1 :]:
             for ref in step.targets.values():
                 shutil.rmtree(run / ref.folder, ignore_errors=True)
@@ -124,7 +138,7 @@ class Campaign:
         command = [sys.executable, str(ROOT / "jobs" / "run.py"), "--config", str(ROOT / CONFIG), "--run", str(run),
                    "--until", until]
         run.mkdir(exist_ok=True)
-        with (run / "log.txt").open("ab") as log:
+        with (run / LOG).open("ab") as log:
             return subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True, cwd=self.folder,
                                     env={**os.environ, "RAY_ADDRESS": self.cluster.address})
 
@@ -145,14 +159,8 @@ def differences(whole: Path, run: Path, made: list[Step]) -> str:
     return ", ".join(wrong)
 
 
-def _until_started(driver: subprocess.Popen[bytes], run: Path, stage: str) -> None:
-    deadline = time.monotonic() + LIMIT_S
-    while f"{stage}: started" not in _log(run) and driver.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.02)
-
-
 def _log(run: Path) -> str:
-    path = run / "log.txt"
+    path = run / LOG
     return path.read_text(errors="replace") if path.exists() else ""
 
 
@@ -168,6 +176,7 @@ def main(  # noqa: PLR0917
     kind: Annotated[list[str] | None, typer.Option(help="Only these kinds.")] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Every stage once, the kinds in turn.")] = False,
     limit_s: Annotated[float, typer.Option(help="Begin no further trial after so many seconds.")] = 1e9,
+    against: Annotated[Path | None, typer.Option(help="A whole run of the configuration; else made now.")] = None,
     out: Annotated[Path | None, typer.Option(help="Write the trials as JSON lines, too.")] = None,
 ) -> None:
     """End parts of a real cluster in every stage and compare the tables with those of an undisturbed run."""
@@ -179,7 +188,7 @@ def main(  # noqa: PLR0917
     began, trials = time.monotonic(), []
     with tempfile.TemporaryDirectory(prefix="rs-faults-") as folder, FaultCluster() as cluster:
         campaign = Campaign(Path(folder), cluster)
-        campaign.undisturbed()
+        campaign.undisturbed(against)
         for name, kind_, seed in wanted:
             if time.monotonic() - began > limit_s:
                 break
@@ -198,7 +207,7 @@ def report(trials: list[Trial]) -> str:
     for name in stages:
         cells = [[t for t in trials if (t.stage, t.kind) == (name, kind)] for kind in KINDS]
         rows.append([name, *(f"{sum(not t.wrong for t in c)} of {len(c)}" if c else "" for c in cells)])
-    wrong = [f"- {t.stage}, {t.kind}, seed {t.seed} after {t.after_s:.1f} s ({t.hit}): {t.wrong}"
+    wrong = [f"- {t.stage}, {t.kind}, seed {t.seed}, {t.when} ({t.hit}): {t.wrong}"
              for t in trials if t.wrong]
     slowest = max((t.seconds for t in trials), default=0.0)
     head = f"{len(trials)} trials, {len(trials) - len(wrong)} with equal tables; the slowest took {slowest:.0f} s."

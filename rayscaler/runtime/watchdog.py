@@ -72,17 +72,20 @@ def waits_for(stage: str, asks: dict[str, float], marks: list[Mark]) -> str:
     free = ray.available_resources()  # type: ignore[no-untyped-call]
     wanted = " and ".join(f"{amount:g} {name}" for name, amount in asks.items())
     room = ", ".join(f"{free.get(name, 0.0):g} of {total.get(name, 0.0):g} {name} free" for name in asks)
-    return f"{stage} waits for a worker with {wanted}; the cluster has {room}{_too_small(asks)}"
+    return f"{stage} waits for a worker with {wanted}; the cluster has {room}{_why(asks, free)}"
 
 
-def _too_small(asks: dict[str, float]) -> str:
-    """What no node can ever give."""
+def _why(asks: dict[str, float], free: dict[str, float]) -> str:
+    """Whether there is room after all, or no node that could ever have any."""
     import ray
 
     nodes = [n["Resources"] for n in ray.nodes() if n["Alive"]]  # type: ignore[no-untyped-call]
+    if all(free.get(name, 0.0) >= amount for name, amount in asks.items()):
+        return ": its process is starting"
     if any(all(node.get(name, 0.0) >= amount for name, amount in asks.items()) for node in nodes):
         return ""
-    return f", and none of its {len(nodes)} nodes is large enough for one: add a larger one or ask for less (resources)"
+    return (f", and none of the {len(nodes)} nodes that are there is large enough for one: an autoscaler must bring "
+            "one, or ask for less (resources)")
 
 
 class StallCheck:

@@ -18,10 +18,10 @@ ENOUGH_S = 200
 pytestmark = [pytest.mark.ray, pytest.mark.faults, pytest.mark.timeout(900)]
 
 
-def test_every_stage_survives_a_fault_with_the_same_tables(tmp_path: Path):
+def test_every_stage_survives_a_fault_with_the_same_tables(smoke_run: Path, tmp_path: Path):
     out = tmp_path / "trials.jsonl"
     command = [sys.executable, str(ROOT / "jobs" / "bench.py"), "faults", "--quick", "--first", str(SEED),
-               "--limit-s", str(ENOUGH_S), "--out", str(out)]
+               "--limit-s", str(ENOUGH_S), "--out", str(out), "--against", str(smoke_run)]
     environment = {key: value for key, value in os.environ.items() if key != "RAY_ADDRESS"}
     done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=840, cwd=tmp_path,
                           env={**environment, "RAY_worker_niceness": "0"})

@@ -54,7 +54,8 @@ def test_what_is_waited_for_is_named_with_what_is_free(ray_here: None):
     said = waits_for("embed", {"CPU": 64.0, "GPU": 1.0}, [])
     assert re.fullmatch(
         r"embed waits for a worker with 64 CPU and 1 GPU; the cluster has [\d.]+ of 4 CPU free, 0 of 0 GPU free, and "
-        r"none of its 1 nodes is large enough for one: add a larger one or ask for less \(resources\)", said
+        r"none of the 1 nodes that are there is large enough for one: an autoscaler must bring one, or ask for less "
+        r"\(resources\)", said
     )
 
 

@@ -1,4 +1,4 @@
-"""One run with something deadly in every stage: it ends, what is deadly is named in `rejects`, and the rest is there."""
+"""One run with something deadly in every stage: it ends, what is deadly is named in `rejects`, the rest is there."""
 
 from __future__ import annotations
 

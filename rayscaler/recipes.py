@@ -59,7 +59,7 @@ class Source(Recipe):
         return self.model_dump(mode="json", exclude={"path"})
 
 
-class IngestRecipe(Recipe):
+class IngestRecipe(Refinable):
     """Specification files -> tools."""
 
     sources: tuple[Source, ...] = ()
@@ -70,7 +70,7 @@ class IngestRecipe(Recipe):
 
     def identity(self) -> dict[str, Any]:
         """Sources by their own identity, without paths."""
-        return {**self.model_dump(mode="json"), "sources": [s.identity() for s in self.sources]}
+        return {**super().identity(), "sources": [s.identity() for s in self.sources]}
 
 
 class EmbedRecipe(Recipe):
@@ -108,8 +108,10 @@ class PartitionRecipe(Recipe):
     attach: float = Field(0.5, description="Leftover tools join the nearest domain above this cosine. Ours.")
 
 
-class LinkRecipe(Recipe):
+class LinkRecipe(Refinable):
     """Tools of a domain -> directed dependencies."""
+
+    refine: RefineLinks | None = Field(None, description="The model that judges; without one the rules' links stand.")
 
     min_score: float = Field(0.5, ge=0, le=1, description="Links below it are left out. Ours.")
     max_sources: int = Field(8, ge=1, description="Tools that may feed one parameter, the best first. Ours.")
@@ -174,7 +176,7 @@ class Endpoint(Recipe):
     Where the server is, its key and its prices do not change what is said, so the fingerprint does not see them.
     """
 
-    kind: Literal["openai"] = "openai"
+    kind: Literal["openai"] = Field("openai", description="The protocol that the server speaks.")
     model: str = Field(min_length=1, description="The model's name as the server knows it, or a name in `serve`.")
     base_url: str = Field("", pattern="^$|^https?://", description="Where the server is, with its version: "
                           "`http://127.0.0.1:8000/v1`; empty for the pool.")
@@ -215,6 +217,15 @@ class Refine(Endpoint):
                          "decodes nothing else; false for servers that refuse it. The prompt holds it in any case.")
 
 
+class RefineLinks(Refine):
+    """Which links a model judges; the others are the rules' alone."""
+
+    consider: float = Field(0.35, gt=0, le=1, description="Links that the rules score at least this are judged, and "
+                            "written if confirmed, though `link.min_score` is higher. Ours.")
+    sure: float = Field(0.9, gt=0, le=1, description="Links that the rules score at least this are not asked about: "
+                        "the specification declares them. Ours.")
+
+
 class RefineEnvironments(Refine):
     """What of environments is redrafted. A draft is taken only if the certificate passes and measures no less."""
 
@@ -226,6 +237,7 @@ class RefineEnvironments(Refine):
 class RefineTasks(Refine):
     """What of tasks is bettered."""
 
+    arguments: bool = Field(True, description="Ask for values of arguments that somebody makes up.")
     intents: bool = Field(True, description="Rephrase what the user says.")
 
 

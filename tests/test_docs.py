@@ -53,10 +53,12 @@ def test_every_command_is_in_the_readme(command):
 def recipes_of_stages() -> list[type]:
     """One per stage, and what stands inside those that are off by default."""
     evaluate = {"models": [{"name": "a", "phase": "b"}], "benchmarks": [{"name": "c", "path": "d"}]}
-    chosen = Recipes.model_validate({"train": {"model": "here", "lora": {}}, "evaluate": evaluate})
+    asked = {name: {"refine": {"model": "any"}} for name in ("ingest", "link", "materialize", "compose")}
+    chosen = Recipes.model_validate({"train": {"model": "here", "lora": {}}, "evaluate": evaluate, **asked})
     assert chosen.train
     assert chosen.evaluate
-    inside = (chosen.train.lora, chosen.train.shape, chosen.train.phases[0],
+    refine = [stage.refine for stage in (chosen.ingest, chosen.link, chosen.materialize, chosen.compose)]
+    inside = (chosen.train.lora, chosen.train.shape, chosen.train.phases[0], *refine,
               chosen.evaluate.models[0], chosen.evaluate.heldout, chosen.evaluate.benchmarks[0])
     return [type(recipe) for recipe in (*(getattr(chosen, name) for name in Recipes.model_fields), *inside)]
 

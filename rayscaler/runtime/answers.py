@@ -18,7 +18,7 @@ from rayscaler.runtime.store import Store
 
 FOLDER = "answers"
 
-DRAWN_WITH = ("model", "temperature", "top_p", "max_tokens", "options", "guided")
+DRAWN_WITH = ("model", "served", "temperature", "top_p", "max_tokens", "options", "guided")
 """Knobs of an endpoint on which a reply depends."""
 
 
@@ -60,7 +60,7 @@ def key_of(endpoint: Refine, messages: list[Message], schema: object, number: in
     number: which attempt it is. A model that makes the same mistake twice is asked the same twice, and must be free to
     answer otherwise.
     """
-    asked = endpoint.model_dump(mode="json", include=set(DRAWN_WITH))
+    asked = {name: value for name, value in endpoint.identity().items() if name in DRAWN_WITH}
     return digest([asked, [message.to_openai() for message in messages], schema, number])
 
 

@@ -131,7 +131,7 @@ def _arrow(ref: Ref, output: Output, stage: str) -> pa.Table:
         rows = reject_rows(stage, output.rejects)
     arrow = check(ref.table, rows) if isinstance(rows, pa.Table) else to_arrow(ref.table, rows)
     reasons = Counter(str(r.reason) for r in output.rejects)
-    return _counted(arrow, {"rows_in": output.rows_in, "reasons": reasons})
+    return counted(arrow, {"rows_in": output.rows_in, "reasons": reasons})
 
 
 def rewrite_part(store: Store, part: str, ref: Ref, arrow: pa.Table, *, rejects: Ref, more: Rows) -> None:
@@ -142,8 +142,8 @@ def rewrite_part(store: Store, part: str, ref: Ref, arrow: pa.Table, *, rejects:
     rows = store.read_part(rejects, part).to_pylist()
     rows += [row for row in more if row not in rows]
     counts = {**store.part_counts(ref, part), "reasons": Counter(row["reason"] for row in rows)}
-    store.write_part(rejects, part, _counted(to_arrow(rejects.table, rows), counts))
-    store.write_part(ref, part, _counted(arrow, counts))
+    store.write_part(rejects, part, counted(to_arrow(rejects.table, rows), counts))
+    store.write_part(ref, part, counted(arrow, counts))
 
 
 def reject_rows(stage: str, rejects: list[Rejected]) -> Rows:
@@ -151,5 +151,6 @@ def reject_rows(stage: str, rejects: list[Rejected]) -> Rows:
     return [{"stage": stage, "key": r.key, "reason": str(r.reason), "detail": r.detail} for r in rejects]
 
 
-def _counted(arrow: pa.Table, counts: dict[str, Any]) -> pa.Table:
+def counted(arrow: pa.Table, counts: dict[str, Any]) -> pa.Table:
+    """`arrow` with what its shard counted, as `Store.part_counts` reads it."""
     return arrow.replace_schema_metadata({COUNTS: json.dumps(counts, sort_keys=True)})

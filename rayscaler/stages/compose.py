@@ -12,6 +12,7 @@ from rayscaler.environment import EnvironmentSpec
 from rayscaler.environments.hosting import HostedEnvironment
 from rayscaler.reasons import Rejected
 from rayscaler.recipes import ComposeRecipe
+from rayscaler.refinement.arguments import arguments_question, values_text
 from rayscaler.refinement.rephrase import rephrase_question
 from rayscaler.runtime.context import Context
 from rayscaler.runtime.lookup import Lookup
@@ -21,6 +22,7 @@ from rayscaler.runtime.store import Ref, Store
 from rayscaler.tables import ENVIRONMENTS, LINKS, REFINEMENTS, REJECTS, TASKS
 from rayscaler.task import Task
 from rayscaler.tasks.compose import Composed, compose
+from rayscaler.tasks.offered import Offered, asked_values, may_be_sent
 from rayscaler.tasks.rephrasing import check_rephrasing, rephrase
 
 NAME, VERSION, READS, WRITES, SEEDED, UNIT = (
@@ -59,31 +61,53 @@ class ComposeTasks:
             rejects += composed.rejects
         return Output({TASKS.name: rows}, len(rows) + len(rejects), rejects)
 
-    def composed(self, spec: EnvironmentSpec) -> Composed:
-        """The tasks of one environment, as the rules make them."""
-        return compose(HostedEnvironment(spec), self.links.all(spec.environment_id), self.recipe, seed=self.seed)
+    def composed(self, spec: EnvironmentSpec, offered: Offered | None = None) -> Composed:
+        """The tasks of one environment, with values for arguments where some are offered."""
+        links = self.links.all(spec.environment_id)
+        return compose(HostedEnvironment(spec), links, self.recipe, seed=self.seed, offered=offered)
 
 
 class ComposeWithModel(ComposeTasks):
-    """The same with a model that rephrases. Called for several environments at once, from as many threads."""
+    """The same with a model that thinks of values and rephrases. Called for several environments at once."""
 
     def __init__(self, recipe: ComposeRecipe, seed: int, store: Store, links: Ref, terms: Terms) -> None:
         super().__init__(recipe, seed, store, links)
         assert recipe.refine is not None
-        self.refiner, self.lock = Refiner(recipe.refine, terms), threading.Lock()
+        self.refine, self.lock = recipe.refine, threading.Lock()
+        self.refiner = Refiner(recipe.refine, terms)
 
     def __call__(self, payload: list[dict[str, Any]]) -> Output:
         made, asked_of, rejects = [], [], []
         for row in payload:
             spec = EnvironmentSpec.model_validate_json(row["spec"])
+            offered, told = offered_values(spec, self.refiner) if self.refine.arguments else ({}, [])
             with self.lock:
-                composed = self.composed(spec)
-            tasks, refinements = rephrased(composed.tasks, [tool.name for tool in spec.tools], self.refiner)
+                composed = self.composed(spec, offered)
+            tasks = composed.tasks
+            if self.refine.intents:
+                tasks, more = rephrased(tasks, [tool.name for tool in spec.tools], self.refiner)
+                told += more
             made += [task_row(task) for task in tasks]
-            asked_of += refinements
+            asked_of += told
             rejects += composed.rejects
         rows = {TASKS.name: made, REFINEMENTS.name: asked_of}
         return Output(rows, len(made) + len(rejects), rejects)
+
+
+def offered_values(spec: EnvironmentSpec, refiner: Refiner) -> tuple[dict[tuple[str, str], Any], list[dict[str, Any]]]:
+    """A model's values for arguments of an environment's tools, and the rows of `refinements`."""
+    wanted = asked_values(spec)
+    tools = [spec.tool(name) for name in wanted]
+    found = refiner.ask([
+        arguments_question(spec.environment_id, tool, wanted[tool.name], partial(may_be_sent, spec, tool))
+        for tool in tools])
+    offered: dict[tuple[str, str], Any] = {}
+    rows = []
+    for tool, refined in zip(tools, found, strict=True):
+        values = {a.argument: tuple(a.values) for a in refined.answer.arguments} if refined.answer else {}
+        offered |= {(tool.name, parameter): some for parameter, some in values.items()}
+        rows.append(refined.standing(values_text(values)).row)
+    return offered, rows
 
 
 def rephrased(tasks: list[Task], tools: list[str], refiner: Refiner) -> tuple[list[Task], list[dict[str, Any]]]:

@@ -10,9 +10,11 @@ import pyarrow as pa
 from rayscaler.canonical import digest
 from rayscaler.errors import StageError
 from rayscaler.reasons import Reason, Rejected
-from rayscaler.recipes import IngestRecipe
+from rayscaler.recipes import IngestRecipe, Refine
+from rayscaler.refinement.describe import Description, describe_question, described
 from rayscaler.runtime.context import Context
-from rayscaler.runtime.shards import ByRow, Output, reject_rows, rewrite_part
+from rayscaler.runtime.refiner import Refiner, Terms, asked
+from rayscaler.runtime.shards import ByRow, Output, counted, reject_rows, rewrite_part
 from rayscaler.runtime.store import Ref, Store
 from rayscaler.specs import (
     SIGNATURE_COLUMNS,
@@ -25,7 +27,9 @@ from rayscaler.specs import (
     read_file,
     signature_of,
 )
-from rayscaler.tables import DUPLICATES, REJECTS, TOOLS
+from rayscaler.table import to_arrow
+from rayscaler.tables import DUPLICATES, REFINEMENTS, REJECTS, TOOLS
+from rayscaler.toolspec import ToolSpec
 
 NAME, VERSION, READS, WRITES, SEEDED, UNIT = "ingest", 2, (), (TOOLS, DUPLICATES, REJECTS), False, "files"
 MADE_BY = ("pyyaml", "rayscaler.specs")
@@ -54,6 +58,11 @@ def run(ctx: Context[IngestRecipe]) -> None:
     ctx.map(ctx.payloads(payloads, keys), ReadSpecs, ctx.recipe, writes=(TOOLS, REJECTS), by_row=ByRow(_name_of))
     drop_repeats(ctx)
     ctx.map(ctx.payloads([0]), FindDuplicates, ctx.store, ctx.targets[TOOLS.name], writes=(DUPLICATES,))
+    if ctx.recipe.refine is not None:
+        shards = ctx.rows(TOOLS, per_shard=32)
+        ctx, terms, at_once = asked(ctx, ctx.recipe.refine, shards)
+        ctx.map(shards, DescribeTools, ctx.recipe.refine, terms, writes=(REFINEMENTS,), at_once=at_once)
+        redescribe(ctx)
 
 
 def _name_of(item: list[Any]) -> str:
@@ -90,6 +99,48 @@ class FindDuplicates:
             rows = self.store.read_part(self.tools, part, SIGNATURE_COLUMNS).to_pylist()
             signatures += [signature_of(row) for row in rows]
         return Output({DUPLICATES.name: find_duplicates(signatures)}, len(signatures))
+
+
+class DescribeTools:
+    """Asks a model for descriptions of a group of tools. Called for several groups at once."""
+
+    def __init__(self, refine: Refine, terms: Terms) -> None:
+        self.refiner = Refiner(refine, terms)
+
+    def __call__(self, payload: list[dict[str, Any]]) -> Output:
+        _, rows = descriptions([ToolSpec.from_row(row) for row in payload], self.refiner)
+        return Output({REFINEMENTS.name: rows}, len(payload))
+
+
+def descriptions(tools: list[ToolSpec], refiner: Refiner) -> tuple[list[ToolSpec], list[dict[str, Any]]]:
+    """Tools in a model's words where they pass, and the rows of `refinements`."""
+    done, rows = [], []
+    for tool, refined in zip(tools, refiner.ask([describe_question(tool) for tool in tools]), strict=True):
+        done.append(tool if refined.answer is None else described(tool, refined.answer))
+        rows.append(refined.standing(done[-1].description).row)
+    return done, rows
+
+
+def redescribe(ctx: Context[IngestRecipe]) -> None:
+    """Write the accepted descriptions into `tools`, part by part. Doing it twice changes nothing more, so a kill in
+    between is mended by the next start; all questions are answered by then, and none is asked of a changed tool.
+    """
+    tools = ctx.targets[TOOLS.name]
+    answers = ctx.read(REFINEMENTS, ["subject", "status", "answer"]).to_pylist()
+    accepted = {row["subject"]: row["answer"] for row in answers if row["status"] == "accepted"}
+    for part in ctx.store.parts(tools):
+        arrow = ctx.store.read_part(tools, part)
+        rows = [_redescribed(row, accepted) for row in arrow.to_pylist()]
+        written = to_arrow(TOOLS, rows)
+        if not written.equals(arrow):
+            ctx.store.write_part(tools, part, counted(written, ctx.store.part_counts(tools, part)))
+
+
+def _redescribed(row: dict[str, Any], accepted: dict[str, str]) -> dict[str, Any]:
+    answer = accepted.get(row["tool_id"])
+    if answer is None:
+        return row
+    return described(ToolSpec.from_row(row), Description.model_validate_json(answer)).to_row()
 
 
 def drop_repeats(ctx: Context[IngestRecipe]) -> None:

@@ -230,7 +230,9 @@ def _made_up(choice: Choice, binding: Binding, column: Column) -> Any:
     after = moments[-1] if moments else ""
     said = tuple(k.value for k in draft.facts.values() if isinstance(k.value, str) and len(k.value) > 12)
     person = _person(choice, entity, column)
-    return new_value(Wanted(column, schema, entity, draft.spec.now, others, current, after, said, person), draft.rng)
+    offered = draft.offered.get((tool.name, binding.parameter), ())
+    return new_value(
+        Wanted(column, schema, entity, draft.spec.now, others, current, after, said, person, offered), draft.rng)
 
 
 def _person(choice: Choice, entity: Entity, column: Column) -> dict[Semantic, str]:

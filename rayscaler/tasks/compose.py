@@ -20,6 +20,7 @@ from rayscaler.tasks.distractors import count_distractors
 from rayscaler.tasks.draft import Draft, Failed
 from rayscaler.tasks.gold import certify
 from rayscaler.tasks.intent import spoken_of, write_intent
+from rayscaler.tasks.offered import Offered
 from rayscaler.tasks.split import split_of
 from rayscaler.tasks.walk import ToolGraph, for_machines, leads_on, next_start, sample_walk, tool_graph
 
@@ -46,13 +47,14 @@ class Composed(NamedTuple):
 
 
 def compose(
-    environment: Environment, links: list[dict[str, Any]], recipe: ComposeRecipe, *, seed: int
+    environment: Environment, links: list[dict[str, Any]], recipe: ComposeRecipe, *, seed: int,
+    offered: Offered | None = None,
 ) -> Composed:
     """Certified tasks of one environment: at most `recipe.tasks` from at most `recipe.attempts` attempts.
 
     links: rows of `links`; those that name no tool of the environment are passed over. Each attempt has its own
     randomness and a state seed from its number, so it gives the same task whatever the others did.
-    Attempts = tasks + rejects.
+    offered: values for arguments that are tried before any is made up. Attempts = tasks + rejects.
     """
     spec = environment.spec
     graph = tool_graph(spec, links)
@@ -64,7 +66,7 @@ def compose(
             break
         key = f"{spec.environment_id}/{attempt}"
         try:
-            task = _attempt(environment, graph, recipe, seed=seed, attempt=attempt)
+            task = _attempt(environment, graph, recipe, seed=seed, attempt=attempt, offered=offered or {})
         except Failed as failure:
             rejects.append(Rejected(key, failure.reason, failure.detail))
             continue
@@ -87,13 +89,15 @@ def _where(error: Exception) -> str:
     return f"{error!r:.200} in {PurePath(last.filename).name}:{last.lineno}"
 
 
-def _attempt(environment: Environment, graph: ToolGraph, recipe: ComposeRecipe, *, seed: int, attempt: int) -> Task:
+def _attempt(
+    environment: Environment, graph: ToolGraph, recipe: ComposeRecipe, *, seed: int, attempt: int, offered: Offered
+) -> Task:
     spec = environment.spec
     random = rng(seed, "compose", spec.environment_id, attempt)
     state_seed = seed_of(seed, "state", spec.environment_id, attempt // ATTEMPTS_PER_STATE) % 2**31
     session = environment.start(state_seed)
     try:
-        draft = Draft(spec, graph, session, random, recipe.max_calls, recipe.distractors)
+        draft = Draft(spec, graph, session, random, recipe.max_calls, recipe.distractors, offered)
         _fill(draft, recipe)
         gold, changes = certify(environment, state_seed, draft.calls, draft.facts)
         intent = write_intent(draft)

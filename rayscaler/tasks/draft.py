@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
@@ -95,7 +96,8 @@ class Draft:
     """The state of one attempt. Functions of this package read it and add to it; `mark` and `back` undo.
 
     near: chance that a row is chosen, or told, so that other rows come near it. only_new: goals are about rows that no
-    goal was about before. lost: why no way was found to rows of an entity, by (entity, reads allowed before).
+    goal was about before. offered: values that a model thought of, by (tool, parameter).
+    lost: why no way was found to rows of an entity, by (entity, reads allowed before).
     """
 
     spec: EnvironmentSpec
@@ -104,6 +106,7 @@ class Draft:
     rng: Generator
     max_calls: int
     near: float = 0.0
+    offered: Mapping[tuple[str, str], tuple[Any, ...]] = field(default_factory=dict)
     calls: list[DraftCall] = field(default_factory=list)
     facts: dict[str, Known] = field(default_factory=dict)
     mentions: dict[RowName, Mention] = field(default_factory=dict)

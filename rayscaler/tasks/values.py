@@ -23,7 +23,8 @@ class Wanted(NamedTuple):
     others: values that the column already holds (a new title is none of them). current: the row's value now, which the
     new one must not equal. after: an earlier moment of the same call, which an end must follow. said: longer texts of
     the same task, none of which is said again if it can be helped. person: what the call or the row says already of
-    the person that the value is of, by semantic; the new value agrees with it.
+    the person that the value is of, by semantic; the new value agrees with it. offered: values that a model thought of
+    for it, which are tried before any is made up.
     """
 
     column: Column
@@ -35,15 +36,18 @@ class Wanted(NamedTuple):
     after: str = ""
     said: tuple[str, ...] = ()
     person: Mapping[Semantic, str] = {}
+    offered: tuple[Any, ...] = ()
 
 
 def new_value(wanted: Wanted, rng: Generator) -> Any:
     """A value for `wanted`, or None if nothing simple fits (an object, a pattern that no plain value meets)."""
     for trial in range(8):
-        value = fit(_draw(wanted, rng), wanted.schema)
+        fresh = [v for v in wanted.offered if v not in wanted.others] if trial < 4 else []
+        drawn = fresh[int(rng.integers(len(fresh)))] if fresh else _draw(wanted, rng)
+        value = fit(drawn, wanted.schema)
         if isinstance(value, str) and value in wanted.said and trial < 6:
             continue
-        if value is not None and value != wanted.current and _allowed(value, wanted.schema):
+        if value is not None and value != wanted.current and allowed(value, wanted.schema):
             if wanted.column.unique and value in wanted.others:
                 continue
             return value
@@ -313,7 +317,8 @@ def fit(value: Any, schema: dict[str, Any]) -> Any:
     return value if kind != "object" or isinstance(value, dict) else None
 
 
-def _allowed(value: Any, schema: dict[str, Any]) -> bool:
+def allowed(value: Any, schema: dict[str, Any]) -> bool:
+    """Whether a text is as long as the schema wants, and of its pattern where that can be read."""
     if not isinstance(value, str):
         return True
     if not schema.get("minLength", 0) <= len(value) <= schema.get("maxLength", 10**6):

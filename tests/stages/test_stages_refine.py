@@ -59,16 +59,33 @@ def test_tasks_are_rephrased_and_a_run_elsewhere_with_the_same_answers_asks_noth
     assert all(row["cached"] == row["attempts"] and row["cost"] == row["cached_cost"] for row in known)
 
 
-def test_words_that_do_not_pass_leave_the_bytes_of_a_run_without_a_model(copies):
-    plain = open_run(copies[0]).table("tasks")
-    with scripted_model("hostile") as server:
-        pipeline.run(refining(server, "compose"), copies[0], until="compose")
-    run = open_run(copies[0])
-    assert run.table("tasks").equals(plain)
-    assert {row["status"] for row in run.table("refinements").to_pylist()} == {"refused"}
-    console = Console(width=200, record=True)
-    console.print(refinements_report(run.table("refinements").to_pylist()))
-    assert "rephrase: the rules stand for unreadable" in console.export_text()
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("persona", ["good", "hostile"])
+def test_all_stages_with_a_model_account_for_every_question_and_stand_without_its_answers(persona, smoke_run, tmp_path):
+    plain, run = open_run(str(smoke_run)), str(tmp_path / "run")
+    with scripted_model(persona) as server:
+        config = refining(server, "ingest", "link", "materialize", "compose")
+        pipeline.run(config, run, until="compose")
+        seen = server.seen.copy()
+        pipeline.run(config, run, until="compose")
+        assert server.seen == seen
+    made, rows = open_run(run), open_run(run).table("refinements").to_pylist()
+    assert {row["step"] for row in rows} >= {"describe", "judge_links", "redraft_schema", "arguments", "rephrase"}
+    assert sum(row["requests"] for row in rows) == seen["requests"]
+    tokens = sum(row["prompt_tokens"] + row["completion_tokens"] - row["cached_tokens"] for row in rows)
+    assert tokens == seen["prompt_tokens"] + seen["completion_tokens"]
+    same = {name: made.table(name).equals(plain.table(name)) for name in ("tools", "links", "environments", "tasks")}
+    if persona == "hostile":
+        assert {row["status"] for row in rows} == {"refused"}
+        assert same == dict.fromkeys(same, True)
+    else:
+        assert sum(row["status"] == "accepted" for row in rows) > len(rows) / 2
+        assert not same["tools"]
+        assert not same["tasks"]
+    console = Console(width=240, record=True)
+    console.print(refinements_report(rows))
+    assert "describe: " in console.export_text()
 
 
 def test_a_model_that_is_not_there_is_named_before_anything_is_made(copies):

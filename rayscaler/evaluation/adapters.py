@@ -11,6 +11,7 @@ from rayscaler.errors import ConfigError
 from rayscaler.evaluation.acebench import AceBench
 from rayscaler.evaluation.benchmark import Benchmark, Item
 from rayscaler.evaluation.bfcl import Bfcl
+from rayscaler.evaluation.tau2_bench import Tau2Bench
 from rayscaler.evaluation.tau_bench import TauBench
 
 Open = Callable[[Path], Benchmark]
@@ -21,6 +22,7 @@ ADAPTERS: dict[str, Open] = {
     "acebench-text": partial(AceBench, form="text"),
     "bfcl": Bfcl,
     TauBench.name: TauBench,
+    Tau2Bench.name: Tau2Bench,
 }
 """Name in `evaluate.benchmarks` -> adapter."""
 

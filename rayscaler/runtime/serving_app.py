@@ -31,11 +31,10 @@ def app_name(models: Models) -> str:
 def app_arguments(models: Models, serving: Serving, device: Device) -> dict[str, Any]:
     """The arguments of `build_openai_app`."""
     configs = [_model(name, model, serving, device) for name, model in models.items()]
-    found: dict[str, Any] = {"llm_configs": configs}
+    ingress: dict[str, Any] = {"graceful_shutdown_timeout_s": serving.drain_s}  # calls in flight pass through it
     if device == "cpu":  # one machine: one ingress, which asks Ray for nothing
-        found["ingress_deployment_config"] = {"num_replicas": 1, "autoscaling_config": None,
-                                              "ray_actor_options": {"num_cpus": 0}}
-    return found
+        ingress |= {"num_replicas": 1, "autoscaling_config": None, "ray_actor_options": {"num_cpus": 0}}
+    return {"llm_configs": configs, "ingress_deployment_config": ingress}
 
 
 def serve_config(models: Models, serving: Serving) -> dict[str, Any]:

@@ -28,6 +28,9 @@ POLL_S = 0.5
 
 TRIES = 3
 
+END_S = 60.0
+"""Longest wait for engines to end after the drain."""
+
 ANYWHERE = ("0.0.0.0", "::")
 
 
@@ -40,7 +43,7 @@ def pool(models: Models, serving: Serving) -> Iterator[str]:
     try:
         yield start(models, serving)
     finally:
-        stop(models)
+        stop(models, serving)
 
 
 def start(models: Models, serving: Serving) -> str:
@@ -73,14 +76,17 @@ def start(models: Models, serving: Serving) -> str:
     return base_url
 
 
-def stop(models: Models) -> None:
+def stop(models: Models, serving: Serving) -> None:
     """Drain the pool: no call is taken any more, those in flight are waited for (`drain_s`), then the replicas end.
     Ends Ray Serve too if nothing else runs on it."""
     from ray import serve
 
     if running(models):
         log.info("the pool drains")
-        serve.delete(app_name(models))
+        serve.delete(app_name(models), _blocking=False)  # blocking gives up after 60 s, whatever the drain may take
+        deadline = time.monotonic() + serving.drain_s + END_S
+        while running(models) and time.monotonic() < deadline:
+            time.sleep(POLL_S)
     if not serve.status().applications:
         serve.shutdown()  # type: ignore[no-untyped-call]
 

@@ -19,7 +19,7 @@ from rayscaler import pipeline
 from rayscaler.config import Config, parse_config
 from rayscaler.runs import open_run
 from rayscaler.runtime.serving_health import models_of
-from rayscaler.runtime.serving_pool import pool, replicas, running
+from rayscaler.runtime.serving_pool import pool, replicas, running, stop
 from rayscaler.runtime.serving_process import free_port
 from rayscaler.trajectory import ErrorType
 from tiny_model import write_tiny_adapter, write_tiny_model
@@ -131,13 +131,11 @@ def test_a_killed_engine_is_replaced(base_url, config):
 
 
 def test_a_pool_that_ends_answers_the_calls_in_flight_first(base_url, config):
-    from rayscaler.runtime.serving_pool import stop
-
     said: list[Any] = []
     caller = threading.Thread(target=lambda: said.append(say(base_url, "tiny", max_tokens=600, ignore_eos=True)))
     caller.start()
     time.sleep(0.5)
-    stop(config.serve)
+    stop(config.serve, config.resources.serving)
     caller.join()
     assert isinstance(said[0], str)
     assert len(said[0]) > 600

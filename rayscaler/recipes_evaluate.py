@@ -44,7 +44,7 @@ class HeldOut(Recipe):
 class EvaluatedBenchmark(Recipe):
     """A public benchmark, read from its data (docs/evaluation.md)."""
 
-    name: str = Field(description="The adapter: tau-bench, tau2-bench, acebench, acebench_text or bfcl.")
+    name: str = Field(description="The adapter: tau-bench, tau2-bench, acebench, acebench-text or bfcl.")
     path: str = Field(description="The folder with its data, relative to the configuration file.")
     subsets: tuple[str, ...] = Field((), description="Globs over subsets (`retail`); empty takes all.")
     ids: tuple[str, ...] = Field((), description="Globs over item ids; empty takes all.")

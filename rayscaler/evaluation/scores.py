@@ -62,7 +62,8 @@ class Score(NamedTuple):
 
     by, of: what was taken together: `all`, `subset`/retail, `label`/vertical, `n_calls`/3. without: checks that the
     benchmark asks for and that were not made; such a score is an upper bound and never mixed with whole ones. metric:
-    `pass^1`, `reward`, `part:database`, `infrastructure`. n_items, n_episodes: what it is a mean of.
+    `pass^1`, `reward`, `part:database`, `infrastructure`; `groups`: all items of a group succeed. n_items, n_episodes:
+    what it is a mean of.
     """
 
     model: str
@@ -132,7 +133,8 @@ def scores(graded: Iterable[Graded], *, seed: int = 0) -> list[Score]:
     found = []
     for place in sorted(places, key=_place_order):
         for metric, value, n_items, n_episodes in _metrics(places[place], seed):
-            found.append(Score(*place, metric, *value, n_items, n_episodes))
+            if metric != "groups" or place[2] != "n_calls":      # items of one group differ in length
+                found.append(Score(*place, metric, *value, n_items, n_episodes))
     return found
 
 
@@ -161,10 +163,35 @@ def _metrics(graded: list[Graded], seed: int) -> Iterable[tuple[str, Interval, i
         has = {name: [one for one in trials if part in one.parts] for name, trials in items.items()}
         has = {name: trials for name, trials in has.items() if trials}
         yield f"part:{part}", _mean(has, lambda one: one.parts[part], seed), len(has), sum(map(len, has.values()))  # noqa: B023
+    whole = _whole_groups(graded)
+    if whole:
+        mean = mean_interval(list(whole.values()), list(whole), seed=seed)
+        yield "groups", mean, len(whole), len(graded) - len(broken)
     n_items, of_user = len({one.item_id for one in graded}), sum(one.user_error for one in graded)
     yield "infrastructure", wilson(len(broken), len(graded)), n_items, len(graded)
     if of_user:
         yield "user_error", wilson(of_user, len(graded)), n_items, len(graded)
+
+
+def _whole_groups(graded: list[Graded]) -> dict[str, float]:
+    """Group -> the share of its trials in which all its items succeeded. Empty where every item is its own group.
+
+    A trial in which the machinery broke an item of the group is left out.
+    """
+    members: dict[str, set[str]] = defaultdict(set)
+    trials: dict[str, dict[int, list[Graded]]] = defaultdict(lambda: defaultdict(list))
+    for one in graded:
+        members[one.group].add(one.item_id)
+        if one.reward is not None:
+            trials[one.group][one.trial].append(one)
+    if all(len(names) == 1 for names in members.values()):
+        return {}
+    found = {}
+    for group, names in sorted(members.items()):
+        played = [each for each in trials[group].values() if len(each) == len(names)]
+        if played:
+            found[group] = sum(_successes(each) == len(each) for each in played) / len(played)
+    return found
 
 
 def _mean(items: Mapping[str, list[Graded]], value: Callable[[Graded], float], seed: int) -> Interval:

@@ -20,6 +20,7 @@ from rayscaler.trajectory import Step, StopReason, Trajectory
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.timeout(600),
     pytest.mark.skipif(not bfcl_checker.installed(), reason=bfcl_checker.HOW_TO_INSTALL),
 ]
 
@@ -176,7 +177,6 @@ def test_a_call_is_wrong_where_none_helps_and_right_where_one_does(bench: Bfcl):
         assert tuple(bench.grade(item, record(item, [*asked(item), said])).reward for said in (call, words)) == wanted
 
 
-@pytest.mark.timeout(600)
 def test_answers_of_several_turns_are_worth_1_and_faults_cost_it(bench: Bfcl):
     for item in bench.items():
         if not item.subset.startswith("multi_turn"):

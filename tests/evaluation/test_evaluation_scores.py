@@ -101,3 +101,13 @@ def test_values_of_one_group_count_as_one_draw():
     alone = mean_interval(values, [str(i) for i in range(8)], seed=0)
     together = mean_interval(values, ["a"] * 4 + ["b"] * 4, seed=0)
     assert together.high - together.low > alone.high - alone.low
+
+
+def test_a_group_succeeds_where_all_its_items_do():
+    rewards = {("x", "a"): [1, 1], ("x", "b"): [1, 0], ("y", "c"): [1, None], ("y", "d"): [1, 1], ("z", "e"): [0, 0]}
+    found = scores([graded(item, t, None if r is None else float(r), group=group, n_calls=1)
+                    for (group, item), each in rewards.items() for t, r in enumerate(each)])
+    whole = score(found, "groups")
+    assert (whole.value, whole.n_items) == (pytest.approx((1 / 2 + 1 + 0) / 3), 3)      # y's second trial was broken
+    assert not [s for s in found if s.metric == "groups" and s.by == "n_calls"]
+    assert not [s for s in scores([graded("a", 0, 1.0)]) if s.metric == "groups"]

@@ -74,19 +74,15 @@ def same_changes(a: Changes, b: Changes, identity: Identity) -> bool:
     agree. Generated columns that are no key are left out like volatile ones. References follow `identity.references`;
     an id inside a text or JSON column is compared as it stands.
     """
-    left, right = _nodes(a, identity), _nodes(b, identity)
-    if len(left) != len(right):
-        return False
-    nodes = [*left, *(n.shifted(len(left)) for n in right)]
-    return _isomorphic(nodes, len(left), _refined(nodes, _labels(nodes)))
+    return _same(_nodes(a, identity), _nodes(b, identity))
 
 
 def explain_changes(gold: Changes, found: Changes, identity: Identity) -> list[Difference]:
     """What is missing from `found`, extra in it, or different, row by row; empty exactly when they are the same."""
-    if same_changes(gold, found, identity):
-        return []
     left, right = _nodes(gold, identity), _nodes(found, identity)
-    pairs = _paired(left, right)
+    if _same(left, right):
+        return []
+    pairs = _paired(left, right) if left and right else {}
     differences = []
     for i, j in sorted(pairs.items()):
         text = _compared(left[i], right[j], pairs)
@@ -147,6 +143,13 @@ def _node(
         else:
             edges.append((column, target))
     return _Node(change.table, change.op, change.key, tuple(literal), tuple(edges))
+
+
+def _same(left: list[_Node], right: list[_Node]) -> bool:
+    if len(left) != len(right):
+        return False
+    nodes = [*left, *(n.shifted(len(left)) for n in right)]
+    return _isomorphic(nodes, len(left), _refined(nodes, _labels(nodes)))
 
 
 def _typed(value: Scalar) -> tuple[str, Scalar]:

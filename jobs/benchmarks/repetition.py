@@ -15,6 +15,7 @@ from __future__ import annotations
 import gzip
 import json
 import re
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -66,6 +67,16 @@ def main(
             rows.append([f"{n}", f"{most}", *(share(found, n, most, ours) for found in sound.values()),
                          share(plainly, n, most, plain), *(share(found, n, most, ours) for found in loops.values())])
     typer.echo(markdown(head, rows))
+    typer.echo(f"\nA conversation of 40 messages of 65 words: {1000 * long_s(recipe.ngram, recipe.max_repeats):.2f} ms")
+
+
+def long_s(n: int, most: int) -> float:
+    """CPU seconds that a long conversation takes, in which many words are said often and none in a loop."""
+    spoken = [f"Message {i} tells about order {i * 7} in {i * 3 % 11} words and more " * 5 for i in range(40)]
+    began = time.process_time()
+    for _ in range(20):
+        repeated_words(spoken, [], n=n, max_repeats=most)
+    return (time.process_time() - began) / 20
 
 
 def share(found: list[Conversation], n: int, most: int, judge: Judge) -> str:

@@ -114,7 +114,7 @@ def read_wanted(task: Task | str) -> Wanted:
 
 def same_json(one: Raw, other: Raw) -> bool:
     """Whether two JSON texts say the same value."""
-    return bytes(one) == bytes(other) or canonical(one) == canonical(other)
+    return one == other or canonical(one) == canonical(other)
 
 
 def canonical(text: Raw) -> str:

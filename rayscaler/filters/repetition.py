@@ -13,7 +13,6 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from itertools import chain
 
 _WORD = re.compile(r"\w+")
 
@@ -23,9 +22,9 @@ def repeated_words(spoken: Sequence[str], quoted: Iterable[str], *, n: int, max_
 
     spoken: the agent's messages in order. quoted: texts that may be quoted from (tool answers, the user's words).
     """
-    texts = [_words(text) for text in spoken]
-    if not _may_loop(texts, n, max_repeats):
+    if not _may_loop(_words("\n".join(spoken)), n, max_repeats):
         return ""
+    texts = [_words(text) for text in spoken]
     counts = Counter(gram for words in texts for gram in zip(*(words[i:] for i in range(n)), strict=False))
     often = {gram for gram, count in counts.items() if count > max_repeats}
     if not often:
@@ -47,18 +46,21 @@ def repeated_words(spoken: Sequence[str], quoted: Iterable[str], *, n: int, max_
     return next((loop for loop in loops if not any(f" {loop} " in source for source in sources)), "")
 
 
-def _may_loop(texts: list[list[str]], n: int, max_repeats: int) -> bool:
-    """Whether n words in a row occur more than `max_repeats` times each: without that, no n-gram can. Cheap."""
-    counts = Counter(chain.from_iterable(texts))
-    often = {word for word, count in counts.items() if count > max_repeats}
+def _may_loop(words: list[str], n: int, max_repeats: int) -> bool:
+    """Whether n words in a row occur more than `max_repeats` times each: without that, no n-gram can. Cheap.
+
+    words: those of all messages, one after the other; a run across two messages is let through.
+    """
+    if len(words) < n + max_repeats:
+        return False
+    often = {word for word, count in Counter(words).items() if count > max_repeats}
     if not often:
         return False
-    for words in texts:
-        run = 0
-        for word in words:
-            run = run + 1 if word in often else 0
-            if run == n:
-                return True
+    run = 0
+    for word in words:
+        run = run + 1 if word in often else 0
+        if run == n:
+            return True
     return False
 
 

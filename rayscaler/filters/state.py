@@ -6,6 +6,8 @@ Decided on row-level changes from the same seeded start, up to generated ids and
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from pydantic import TypeAdapter
 
 from rayscaler.changes import Changes, Identity, explain_changes
@@ -31,10 +33,10 @@ def misaligned(played: Played, wanted: Wanted, identity: Identity) -> Verdict | 
     The reason is `missing_change` or `extra_change` where that is all that is wrong, else `different_change`.
     """
     # Most runs that reach the goal made gold's very calls: equal text needs no search for a bijection of ids.
-    if bytes(played.changes) == bytes(wanted.gold_changes):
+    if played.changes == wanted.gold_changes:
         return None
-    gold, found = _CHANGES.validate_json(bytes(wanted.gold_changes)), _CHANGES.validate_json(bytes(played.changes))
-    differences = explain_changes(gold, found, identity)
+    found = _CHANGES.validate_json(bytes(played.changes))
+    differences = explain_changes(_gold(bytes(wanted.gold_changes)), found, identity)
     if not differences:
         return None
     kinds = {difference.kind for difference in differences}
@@ -43,3 +45,9 @@ def misaligned(played: Played, wanted: Wanted, identity: Identity) -> Verdict | 
     more = len(differences) - len(shown)
     detail = "; ".join(shown) + (f"; and {more} more" if more else "")
     return Verdict(kept=False, stage=FilterStage.STATE, reason=reason, detail=detail)
+
+
+@lru_cache(64)
+def _gold(changes: bytes) -> Changes:
+    """Gold's changes; trials of one task are neighbours."""
+    return _CHANGES.validate_json(changes)

@@ -117,10 +117,11 @@ def _in_circles(played: Played, recipe: FilterRecipe) -> Verdict | None:
     found = repeated_words(spoken, quoted, n=recipe.ngram, max_repeats=recipe.max_repeats)
     if found:
         return _drop(VerdictReason.REPETITION, f"said more than {recipe.max_repeats} times: {found}")
-    if len(played.steps) <= recipe.max_same_calls:
+    most = recipe.max_same_calls
+    if len(played.steps) <= most or max(Counter(step.call.name for step in played.steps).values()) <= most:
         return None
     call, times = Counter(map(_made, played.steps)).most_common(1)[0]
-    if times > recipe.max_same_calls:
+    if times > most:
         shown = " ".join(part.decode() for part in call)[:300]
         return _drop(VerdictReason.REPETITION, f"called {times} times with the same result: {shown}")
     return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from functools import lru_cache
 from itertools import chain, islice
 from operator import itemgetter
 from pathlib import Path
@@ -21,11 +22,13 @@ from rayscaler.runtime.makers import makers
 from rayscaler.runtime.shards import ByRow, Output
 from rayscaler.runtime.store import Ref, Store
 from rayscaler.stages.curate_checks import (
-    Checked,
     CompareWithBenchmarks,
+    Contaminated,
     EmbedBenchmarks,
     FindNearDuplicates,
-    SignTrajectories,
+    distinct_texts,
+    drop_near_duplicates,
+    signature_row,
 )
 from rayscaler.tables import (
     BENCHMARK_TEXTS,
@@ -47,7 +50,7 @@ from rayscaler.training.tokenizer import CHAT_TEMPLATE, load_tokenizer, pretrain
 from rayscaler.trajectory import Trajectory
 
 NAME, VERSION, READS, WRITES, SEEDED, UNIT = (
-    "curate", 2, (TRAJECTORIES, VERDICTS, TASKS, ENVIRONMENTS),
+    "curate", 3, (TRAJECTORIES, VERDICTS, TASKS, ENVIRONMENTS),
     (EXAMPLES, TOKENIZERS, SIGNATURES, NEAR_DUPLICATES, BENCHMARK_TEXTS, OVERLAPS, REJECTS), False, "trajectories",
 )  # fmt: skip
 MADE_BY = ("tokenizers", "transformers", "jinja2", "datasketch", "rayscaler.training")
@@ -57,7 +60,7 @@ CONVERSATIONS, ENVIRONMENTS_READ = 5_000, 500
 
 
 TEXTS_PER_SHARD = 512
-"""Benchmark texts embedded together."""
+"""Texts of benchmarks, or of the run, that are embedded together."""
 
 BY_TRAJECTORY = ByRow(itemgetter("trajectory_id"))
 
@@ -71,35 +74,36 @@ def content_of(recipe: CurateRecipe, base: Path) -> dict[str, str]:
 
 
 def run(ctx: Context[CurateRecipe]) -> None:
-    """The tokenizer, once; what is said twice; what is near to a benchmark; then the examples in shards."""
+    """The tokenizer, once; what is near to a benchmark; the examples in shards; then what they say twice.
+
+    Near-duplicates are looked for last and only among examples: else a conversation could be left out for the sake of
+    one that is then left out itself, for its length or for a benchmark.
+    """
     trajectories = ctx.input(TRAJECTORIES)
     texts = (trajectories, ctx.input(ENVIRONMENTS))
     ctx.map(ctx.payloads([0]), MakeTokenizer, ctx.recipe, ctx.store, *texts, writes=(TOKENIZERS,))
-    if ctx.recipe.max_similarity < 1:
-        _find_near_duplicates(ctx)
     if ctx.recipe.benchmarks:
         _compare(ctx)
     refs = {table.name: ctx.input(table) for table in (VERDICTS, TASKS, ENVIRONMENTS)}
-    refs |= {table.name: ctx.targets[table.name] for table in (TOKENIZERS, NEAR_DUPLICATES, OVERLAPS)}
-    shards = ctx.rows(TRAJECTORIES, per_shard=128)
-    ctx.map(shards, RenderExamples, ctx.recipe, ctx.store, refs, writes=(EXAMPLES, REJECTS), by_row=BY_TRAJECTORY)
-
-
-def _find_near_duplicates(ctx: Context[CurateRecipe]) -> None:
-    inputs = (ctx.input(VERDICTS), ctx.input(TASKS))
-    shards = ctx.rows(TRAJECTORIES, per_shard=256)
-    ctx.map(shards, SignTrajectories, ctx.store, *inputs, writes=(SIGNATURES,), by_row=BY_TRAJECTORY)
-    signed = (ctx.targets[SIGNATURES.name], ctx.input(TRAJECTORIES))
-    ctx.map(ctx.payloads([0]), FindNearDuplicates, ctx.recipe, ctx.store, *signed, writes=(NEAR_DUPLICATES,))
+    refs |= {table.name: ctx.targets[table.name] for table in (TOKENIZERS, OVERLAPS)}
+    shards, made = ctx.rows(TRAJECTORIES, per_shard=128), (EXAMPLES, REJECTS, SIGNATURES)
+    ctx.map(shards, RenderExamples, ctx.recipe, ctx.store, refs, writes=made, by_row=BY_TRAJECTORY)
+    if ctx.recipe.max_similarity < 1:
+        signed = (ctx.targets[SIGNATURES.name], trajectories)
+        ctx.map(ctx.payloads([0]), FindNearDuplicates, ctx.recipe, ctx.store, *signed, writes=(NEAR_DUPLICATES,))
+        drop_near_duplicates(ctx.store, ctx.targets, NAME)
 
 
 def _compare(ctx: Context[CurateRecipe]) -> None:
     texts = [list(text) for benchmark in ctx.recipe.benchmarks for text in read_benchmark(benchmark, ctx.base)]
-    groups = [texts[start:start + TEXTS_PER_SHARD] for start in range(0, len(texts), TEXTS_PER_SHARD)]
-    ctx.map(ctx.payloads(groups), EmbedBenchmarks, ctx.recipe, writes=(BENCHMARK_TEXTS,))
-    known = (ctx.targets[BENCHMARK_TEXTS.name], ctx.input(TASKS))
-    shards = ctx.rows(ENVIRONMENTS, per_shard=16)
-    ctx.map(shards, CompareWithBenchmarks, ctx.recipe, ctx.store, *known, writes=(OVERLAPS,))
+    ctx.map(ctx.payloads(_groups(texts)), EmbedBenchmarks, ctx.recipe, writes=(BENCHMARK_TEXTS,))
+    ours = distinct_texts(ctx.store, ctx.input(ENVIRONMENTS), ctx.input(TASKS))
+    known = ctx.targets[BENCHMARK_TEXTS.name]
+    ctx.map(ctx.payloads(_groups(ours)), CompareWithBenchmarks, ctx.recipe, ctx.store, known, writes=(OVERLAPS,))
+
+
+def _groups(texts: list[Any]) -> list[list[Any]]:
+    return [texts[start:start + TEXTS_PER_SHARD] for start in range(0, len(texts), TEXTS_PER_SHARD)]
 
 
 class MakeTokenizer:
@@ -142,21 +146,24 @@ class RenderExamples:
 
     def __init__(self, recipe: CurateRecipe, store: Store, refs: dict[str, Ref]) -> None:
         self.recipe = recipe
-        self.checked = Checked(recipe, store, refs[NEAR_DUPLICATES.name], refs[OVERLAPS.name])
+        self.contaminated = Contaminated(recipe, store, refs[OVERLAPS.name])
         row = store.read(refs[TOKENIZERS.name]).to_pylist()[0]
         self.tokenizer = load_tokenizer(row["tokenizer_json"], row["chat_template"])
         self.verdicts, self.tasks = Lookup(store, refs[VERDICTS.name]), Lookup(store, refs[TASKS.name])
         self.environments = Lookup(store, refs[ENVIRONMENTS.name])
+        self.offered = lru_cache(64)(self._offered)   # tasks of one environment are neighbours
 
     def __call__(self, payload: list[dict[str, Any]]) -> Output:
-        rows, rejects = [], []
+        rows, rejects, signed = [], [], []
         for row in payload:
             made = self._example(row)
             if isinstance(made, Rejected):
                 rejects.append(made)
-            else:
-                rows.append(made)
-        return Output({EXAMPLES.name: rows}, len(payload), rejects)
+                continue
+            rows.append(made)
+            if self.recipe.max_similarity < 1:
+                signed.append(signature_row(row))
+        return Output({EXAMPLES.name: rows, SIGNATURES.name: signed}, len(payload), rejects)
 
     def _example(self, row: dict[str, Any]) -> dict[str, Any] | Rejected:
         key = row["trajectory_id"]
@@ -167,16 +174,12 @@ class RenderExamples:
             return Rejected(key, Reason.NOT_KEPT, f"{verdict['stage']}: {verdict['reason']}")
         if task["split"] != "train":
             return Rejected(key, Reason.HELD_OUT, f"the task is in {task['split']}")
-        if key in self.checked.duplicates:
-            return Rejected(key, Reason.NEAR_DUPLICATE, self.checked.duplicates[key])
         messages = Trajectory.model_validate_json(row["trajectory"]).messages
         called = [call.name for message in messages for call in message.tool_calls]
-        near = self.checked.contaminated(row["task_id"], row["environment_id"], called)
+        near = self.contaminated.near_to(row["task_id"], row["environment_id"], called)
         if near:
             return Rejected(key, Reason.CONTAMINATED, near)
-        environment = self.environments[row["environment_id"]]
-        spec = EnvironmentSpec.model_validate_json(environment["spec"])
-        tools = [tool.to_openai() for tool in spec.tools]
+        title, tools = self.offered(row["environment_id"])
         try:
             rendered = render(messages, tools, self.tokenizer)
         except MaskError as error:
@@ -188,7 +191,7 @@ class RenderExamples:
             "trajectory_id": key,
             "task_id": row["task_id"],
             "environment_id": row["environment_id"],
-            "phase": phase_of(environment["title"], self.recipe.verticals),
+            "phase": phase_of(title, self.recipe.verticals),
             "messages": json.dumps([_with_reasoning(m) for m in messages], ensure_ascii=False),
             "tools": json.dumps(tools, ensure_ascii=False),
             "input_ids": rendered.input_ids,
@@ -196,6 +199,10 @@ class RenderExamples:
             "n_tokens": len(rendered.input_ids),
             "n_supervised": sum(rendered.loss_mask),
         }
+
+    def _offered(self, environment_id: str) -> tuple[str, list[dict[str, Any]]]:
+        row = self.environments[environment_id]
+        return row["title"], EnvironmentSpec.model_validate_json(row["spec"]).offered
 
 
 def _with_reasoning(message: Message) -> dict[str, Any]:

@@ -1,54 +1,52 @@
-"""What `curate` asks of trajectories before it renders them: said before? near to a benchmark?"""
+"""What `curate` asks of trajectories beside their length: near to a benchmark? said before?"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from typing import Any
 
+import msgspec
 import numpy as np
+import pyarrow as pa
 
 from rayscaler.canonical import dumps
-from rayscaler.environment import EnvironmentSpec
 from rayscaler.messages import Message
+from rayscaler.reasons import Reason, Rejected
 from rayscaler.recipes import CurateRecipe
 from rayscaler.runtime.embedding import Embedder
 from rayscaler.runtime.lookup import Lookup
-from rayscaler.runtime.shards import Output
+from rayscaler.runtime.shards import Output, reject_rows, rewrite_part
 from rayscaler.runtime.store import Ref, Store
 from rayscaler.runtime.tiles import matrix
 from rayscaler.tables import (
     BENCHMARK_TEXTS,
+    EXAMPLES,
     NEAR_DUPLICATES,
     OVERLAPS,
-    SIGNATURES,
+    REJECTS,
 )
 from rayscaler.training.benchmarks import tool_text
 from rayscaler.training.duplicates import PERMUTATIONS, near_duplicates, shingles, signature
 from rayscaler.training.overlaps import NgramIndex, nearest_by_cosine
 from rayscaler.trajectory import Trajectory
 
+CLUSTER = 4096
+"""Conversations of which the shingles are kept for the next comparison."""
 
-class SignTrajectories:
-    """MinHash signatures of the kept trajectories of the training split."""
+PARTS_AT_ONCE = 8
+"""Parts of `examples` that are rewritten at once."""
 
-    def __init__(self, store: Store, verdicts: Ref, tasks: Ref) -> None:
-        self.verdicts = Lookup(store, verdicts, columns=("trajectory_id", "kept"))
-        self.tasks = Lookup(store, tasks, columns=("task_id", "split"))
 
-    def __call__(self, payload: list[dict[str, Any]]) -> Output:
-        rows = [
-            {"trajectory_id": row["trajectory_id"], "signature": signature(_shingles(row["trajectory"]))}
-            for row in payload
-            if self._is_kept(row["trajectory_id"]) and self.tasks[row["task_id"]]["split"] == "train"
-        ]
-        return Output({SIGNATURES.name: rows}, len(payload))
-
-    def _is_kept(self, key: str) -> bool:
-        """A trajectory that ended its filter's process has no verdict."""
-        return any(verdict["kept"] for verdict in self.verdicts.all(key))
+def signature_row(trajectory: dict[str, Any]) -> dict[str, Any]:
+    """The row of `signatures` of a row of `trajectories`."""
+    found = _shingles(trajectory["trajectory"])
+    return {"trajectory_id": trajectory["trajectory_id"], "signature": signature(found)}
 
 
 class FindNearDuplicates:
-    """Compares all conversations with each other; one worker holds a signature of each (about 5 KB with its index)."""
+    """Compares all examples with each other; one worker holds a signature of each (about 5 KB with its index)."""
 
     def __init__(self, recipe: CurateRecipe, store: Store, signatures: Ref, trajectories: Ref) -> None:
         self.recipe, self.store, self.signatures = recipe, store, signatures
@@ -58,12 +56,32 @@ class FindNearDuplicates:
         signed = self.store.read(self.signatures)
         keys = signed["trajectory_id"].to_pylist()
         values = signed["signature"].combine_chunks().flatten().to_numpy().reshape(len(keys), PERMUTATIONS)
-        found = near_duplicates(keys, values, self._shingles, most=self.recipe.max_similarity)
+        found = near_duplicates(keys, values, lru_cache(CLUSTER)(self._shingles), most=self.recipe.max_similarity)
         rows = [{"trajectory_id": d.key, "other": d.other, "similarity": d.similarity} for d in found]
         return Output({NEAR_DUPLICATES.name: rows}, len(keys))
 
     def _shingles(self, key: str) -> set[str]:
         return _shingles(self.trajectories[key]["trajectory"])
+
+
+def drop_near_duplicates(store: Store, refs: Mapping[str, Ref], stage: str) -> None:
+    """Take the near-duplicates out of `examples` and name them in `rejects`, part by part.
+
+    A kill in between loses nothing and repeats nothing: what is still there is taken out by the next start.
+    """
+    rows = store.read(refs[NEAR_DUPLICATES.name]).to_pylist()
+    said = {row["trajectory_id"]: f"{row['similarity']:.2f} like {row['other']}" for row in rows}
+    examples, rejects = refs[EXAMPLES.name], refs[REJECTS.name]
+
+    def mend(part: str) -> None:
+        keys = store.part_keys(examples, part)
+        named = [Rejected(key, Reason.NEAR_DUPLICATE, said[key]) for key in keys if key in said]
+        if named:
+            kept = store.read_part(examples, part).filter(pa.array([key not in said for key in keys]))
+            rewrite_part(store, part, examples, kept, rejects=rejects, more=reject_rows(stage, named))
+
+    with ThreadPoolExecutor(PARTS_AT_ONCE) as pool:
+        list(pool.map(mend, store.parts(examples) if said else ()))
 
 
 def _shingles(trajectory: str) -> set[str]:
@@ -74,6 +92,36 @@ def _said(messages: tuple[Message, ...]) -> list[str]:
     """What user and agent say, and each call."""
     said = [m.content for m in messages if m.role in ("user", "assistant") and m.content]
     return said + [f"{call.name} {dumps(call.arguments)}" for m in messages for call in m.tool_calls]
+
+
+def distinct_texts(store: Store, environments: Ref, tasks: Ref) -> list[tuple[str, str, list[str]]]:
+    """(kind, text, keys) for every distinct text of a tool and every distinct opening, in table order.
+
+    Keys: `environment_id/tool`, and task ids. What several tools or tasks say is embedded and compared once.
+    """
+    found: dict[tuple[str, str], list[str]] = {}
+    for part in store.parts(environments):
+        for row in store.read_part(environments, part, ["environment_id", "spec"]).to_pylist():
+            for tool in msgspec.json.decode(row["spec"], type=_Tools).tools:
+                key = f"{row['environment_id']}/{tool.name}"
+                found.setdefault(("tool", tool_text(tool.name, tool.description)), []).append(key)
+    for part in store.parts(tasks):
+        for row in store.read_part(tasks, part, ["task_id", "opening"]).to_pylist():
+            found.setdefault(("intent", row["opening"]), []).append(row["task_id"])
+    return [(kind, text, keys) for (kind, text), keys in found.items()]
+
+
+class _Tool(msgspec.Struct):
+    """What is compared of a tool."""
+
+    name: str
+    description: str
+
+
+class _Tools(msgspec.Struct):
+    """The part of an `EnvironmentSpec` that is compared."""
+
+    tools: list[_Tool]
 
 
 class EmbedBenchmarks:
@@ -92,38 +140,34 @@ class EmbedBenchmarks:
 
 
 class CompareWithBenchmarks:
-    """Finds the benchmark text nearest to every tool of a group of environments and to every opening of their tasks."""
+    """Finds the benchmark text nearest to each of a group of distinct texts; a row for each of its keys."""
 
-    def __init__(self, recipe: CurateRecipe, store: Store, texts: Ref, tasks: Ref) -> None:
+    def __init__(self, recipe: CurateRecipe, store: Store, texts: Ref) -> None:
         self.recipe, self.embed = recipe, Embedder(recipe.model)
-        self.tasks = Lookup(store, tasks, "environment_id", columns=("environment_id", "task_id", "opening"))
         self.known = {kind: _Known(store, texts, kind, recipe.overlap_ngram) for kind in ("tool", "intent")}
 
-    def __call__(self, payload: list[dict[str, Any]]) -> Output:
+    def __call__(self, payload: list[tuple[str, str, list[str]]]) -> Output:
         rows = []
-        for environment in payload:
-            spec = EnvironmentSpec.model_validate_json(environment["spec"])
-            tools = {f"{spec.environment_id}/{t.name}": tool_text(t.name, t.description) for t in spec.tools}
-            openings = {row["task_id"]: row["opening"] for row in self.tasks.all(spec.environment_id)}
-            rows += self._compared("tool", tools) + self._compared("intent", openings)
+        for kind, known in self.known.items():
+            mine = [(text, keys) for found, text, keys in payload if found == kind]
+            if mine and known.rows:
+                rows += self._compared(kind, known, mine)
         return Output({OVERLAPS.name: rows}, len(payload))
 
-    def _compared(self, kind: str, texts: dict[str, str]) -> list[dict[str, Any]]:
-        known, rows = self.known[kind], []
-        if not texts or not known.rows:
-            return []
-        by_cosine = nearest_by_cosine(self.embed(list(texts.values())), known.vectors_ND)
-        for (key, text), cosine in zip(texts.items(), by_cosine, strict=True):
+    def _compared(self, kind: str, known: _Known, texts: list[tuple[str, list[str]]]) -> list[dict[str, Any]]:
+        rows = []
+        by_cosine = nearest_by_cosine(self.embed([text for text, _ in texts]), known.vectors_ND)
+        for (text, keys), cosine in zip(texts, by_cosine, strict=True):
             ngram = known.index.nearest(text)
             bounds = (("ngram", ngram, self.recipe.max_overlap), ("cosine", cosine, self.recipe.max_cosine))
             for measure, near, most in bounds:
                 if near is None:
                     continue
                 other = known.rows[near.number]
-                rows.append({
+                rows += [{
                     "kind": kind, "key": key, "measure": measure, "score": near.score, "benchmark": other["benchmark"],
                     "other": other["key"], "text": text, "other_text": other["text"], "contaminated": near.score > most,
-                })
+                } for key in keys]
         return rows
 
 
@@ -138,12 +182,10 @@ class _Known:
         self.vectors_ND: np.ndarray = matrix(mine["vector"])
 
 
-class Checked:
-    """What was found, for the workers that render: why a trajectory is left out, if it is."""
+class Contaminated:
+    """What was found too near to a benchmark, for the workers that render."""
 
-    def __init__(self, recipe: CurateRecipe, store: Store, duplicates: Ref, overlaps: Ref) -> None:
-        rows = store.read(duplicates).to_pylist()
-        self.duplicates = {row["trajectory_id"]: f"{row['similarity']:.2f} like {row['other']}" for row in rows}
+    def __init__(self, recipe: CurateRecipe, store: Store, overlaps: Ref) -> None:
         kinds = {"none": (), "intents": ("intent",), "tools": ("tool",), "both": ("intent", "tool")}
         found = store.read(overlaps).to_pylist() if recipe.drop_contaminated != "none" else []
         self.near = {
@@ -151,7 +193,7 @@ class Checked:
             for row in found if row["contaminated"] and row["kind"] in kinds[recipe.drop_contaminated]
         }
 
-    def contaminated(self, task_id: str, environment_id: str, called: list[str]) -> str:
+    def near_to(self, task_id: str, environment_id: str, called: list[str]) -> str:
         """The benchmark text that the task's opening, or a called tool, is too near to; empty if there is none."""
         places = [("intent", task_id), *(("tool", f"{environment_id}/{name}") for name in called)]
         return next((self.near[place] for place in places if place in self.near), "")

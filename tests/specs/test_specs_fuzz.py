@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import json
-import time
 from typing import Any
 
 import numpy as np
@@ -86,22 +85,17 @@ def test_the_seeds_of_the_fuzzing_reach_every_adapter():
 
 @pytest.mark.slow
 def test_ten_thousand_mutated_specifications_give_tools_or_rejects():
-    dice, start, tools, rejects = rng(7, "fuzz"), time.perf_counter(), 0, 0
-    slowest = 0.0
+    dice, tools, rejects = rng(7, "fuzz"), 0, 0
     for number in range(COUNT):
         by_value = dice.random() < 0.7
         names = sorted(DOCUMENTS if by_value else TEXTS)
         name = names[number % len(names)]
         document = json.dumps(mutated(DOCUMENTS[name], dice)) if by_value else damaged(TEXTS[name], dice)
-        began = time.perf_counter()
         parsed = read(document, name)
-        slowest = max(slowest, time.perf_counter() - began)
         assert parsed.tools or parsed.rejects, document
         assert all("stumbled" not in reject.detail for reject in parsed.rejects), (parsed.rejects, document)
         if number % 4 == 0:
             assert_valid(parsed)
         tools, rejects = tools + len(parsed.tools), rejects + len(parsed.rejects)
-    print(f"{COUNT} specifications, {tools} tools, {rejects} rejects, {time.perf_counter() - start:.0f} s, "
-          f"slowest {slowest * 1000:.0f} ms")
-    assert slowest < 2
+    print(f"{COUNT} specifications, {tools} tools, {rejects} rejects")
     assert tools > COUNT // 4

@@ -23,9 +23,10 @@ from rayscaler.runtime.context import Context
 from rayscaler.runtime.makers import makers
 from rayscaler.runtime.serving import ready
 from rayscaler.runtime.store import Ref, Store
+from rayscaler.runtime.survey import survey
 from rayscaler.stages import curate, evaluate, ingest
 from rayscaler.stages.order import STAGES, Stage
-from rayscaler.table import Table, check_key
+from rayscaler.table import Table
 from rayscaler.tables import OF_STAGES, REFINEMENTS
 
 FOLDERS = ("model", "tokenizer")
@@ -248,13 +249,11 @@ def _run_step(store: Store, config: Config, step: Step, tell: Listener) -> Stage
 
 def _finish(store: Store, config: Config, step: Step, began: float) -> dict[str, Record]:
     """Check the keys of each written table and declare it whole, the stage's own table last."""
-    own = step.targets[step.stage.WRITES[0].name]
-    rows_in, reasons = store.counts(own)
+    found = {name: survey(store, ref) for name, ref in step.targets.items()}
+    own = found[step.stage.WRITES[0].name]
     records = {}
     for ref in reversed(step.targets.values()):
         table = ref.table
-        keys = store.read(ref, list(table.key))
-        check_key(table, keys)
         records[table.name] = Record(
             table=str(table),
             fingerprint=step.fingerprint,
@@ -263,11 +262,11 @@ def _finish(store: Store, config: Config, step: Step, began: float) -> dict[str,
             recipe=step.recipe,
             seed=config.seed,
             inputs=step.input_fingerprints,
-            rows=keys.num_rows,
-            files=len(store.parts(ref)),
-            content=store.content(ref),
-            rows_in=rows_in,
-            reasons=reasons,
+            rows=found[table.name].rows,
+            files=found[table.name].files,
+            content=found[table.name].content,
+            rows_in=own.rows_in,
+            reasons=own.reasons,
             seconds=round(time.monotonic() - began, 3),
             rayscaler=__version__,
         )

@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -29,44 +29,65 @@ class FunnelRow(NamedTuple):
     reasons: dict[str, int]
 
 
+Fates = Counter[tuple[str, str]]
+"""How many verdicts came to each (stage, reason); a kept one has no stage."""
+
+
 def funnel(verdicts: Iterable[Row]) -> list[FunnelRow]:
     """The filters in their order. Nothing is lost: a row's `n_out` is the next row's `n_in`."""
-    rows = list(verdicts)
-    reasons = Counter((row["stage"], row["reason"]) for row in rows if not row["kept"])
-    result, n = [], len(rows)
-    for stage in FilterStage:
-        dropped = {reason: count for (name, reason), count in reasons.most_common() if name == stage}
-        result.append(FunnelRow(stage.value, n, n - sum(dropped.values()), dict(sorted(dropped.items()))))
-        n = result[-1].n_out
-    return result
+    return _stages(Counter(map(_fate_of, verdicts)))
 
 
 def funnel_by(verdicts: Iterable[Row], column: str) -> dict[str, list[FunnelRow]]:
     """One funnel per value of `column` (`environment_id`, `n_calls`, `planted`), by value."""
-    groups: dict[Any, list[Row]] = {}
+    groups: dict[Any, Fates] = defaultdict(Counter)
     for row in verdicts:
-        groups.setdefault(row[column], []).append(row)
-    return {str(value): funnel(groups[value]) for value in sorted(groups)}
+        groups[row[column]][_fate_of(row)] += 1
+    return _ordered(groups)
 
 
 def funnel_rows(verdicts: Iterable[Row], titles: Mapping[str, str]) -> list[dict[str, Any]]:
     """The rows of `funnel`: over everything, by domain (most trajectories first), by length and by planted mistake.
 
-    titles: environment id -> title. Lengths are tool calls.
+    titles: environment id -> title. Lengths are tool calls. The verdicts are gone through once and not kept.
     """
-    rows = list(verdicts)
-    by_id = funnel_by(rows, "environment_id")
+    columns = ("environment_id", "n_calls", "planted")
+    counted: list[dict[Any, Fates]] = [defaultdict(Counter) for _ in columns]
+    whole: Fates = Counter()
+    for row in verdicts:
+        fate = _fate_of(row)
+        whole[fate] += 1
+        for column, groups in zip(columns, counted, strict=True):
+            groups[row[column]][fate] += 1
+    by_id, by_length, by_mistake = map(_ordered, counted)
     order = sorted(by_id, key=lambda key: (-by_id[key][0].n_in, key))
     views = [
-        ("all", {"": funnel(rows)}),
+        ("all", {"": _stages(whole)}),
         ("domain", {titles[key]: by_id[key] for key in order}),
-        ("length", funnel_by(rows, "n_calls")),
-        ("planted", funnel_by(rows, "planted")),
+        ("length", by_length),
+        ("planted", by_mistake),
     ]
     return [
         {"by": by, "value": value, **row._asdict(), "reasons": dumps(row.reasons)}
         for by, groups in views for value, found in groups.items() for row in found
     ]
+
+
+def _fate_of(row: Row) -> tuple[str, str]:
+    return ("", "") if row["kept"] else (row["stage"], row["reason"])
+
+
+def _stages(fates: Fates) -> list[FunnelRow]:
+    result, n = [], sum(fates.values())
+    for stage in FilterStage:
+        dropped = {reason: count for (name, reason), count in sorted(fates.items()) if name == stage}
+        result.append(FunnelRow(stage.value, n, n - sum(dropped.values()), dropped))
+        n = result[-1].n_out
+    return result
+
+
+def _ordered(groups: dict[Any, Fates]) -> dict[str, list[FunnelRow]]:
+    return {str(value): _stages(groups[value]) for value in sorted(groups)}
 
 
 def fate(row: Row) -> str:

@@ -104,28 +104,32 @@ def _place_leftovers(
         detail = f"no community has {recipe.min_tools} tools or more"
         return [Rejected(tools[i].tool_id, Reason.NO_DOMAIN, detail) for i in leftovers]
     centres = np.stack([centre(vectors[group]) for group in groups])
-    homes = [main_api(tools, group) for group in groups]
-    nearness = {}
-    for i in leftovers:
-        own = np.array([home == (tools[i].vendor, tools[i].api) for home in homes])
-        nearness[i] = np.round(centres @ vectors[i].astype(np.float64) + OWN_API * own, 6)
+    codes: dict[tuple[str, str], int] = {}
+    home_G = np.array([codes.setdefault(main_api(tools, group), len(codes)) for group in groups])
+
+    def nearness(i: int) -> np.ndarray:
+        own = home_G == codes.get((tools[i].vendor, tools[i].api), -1)
+        near_G: np.ndarray = np.round(centres @ vectors[i].astype(np.float64) + OWN_API * own, 6)
+        return near_G
+
+    # Asked twice instead of kept: leftovers x groups would be the largest thing in memory.
+    nearest = {i: float(nearness(i).max()) for i in leftovers}
     rejects = []
-    for i in sorted(leftovers, key=lambda i: -float(nearness[i].max())):
-        home = _home(nearness[i], groups, recipe)
+    for i in sorted(leftovers, key=lambda i: -nearest[i]):
+        near_G = nearness(i)
+        home = _home(near_G, groups, recipe)
         if home is None:
-            rejects.append(Rejected(tools[i].tool_id, Reason.NO_DOMAIN, _why(nearness[i], recipe)))
+            rejects.append(Rejected(tools[i].tool_id, Reason.NO_DOMAIN, _why(near_G, recipe)))
         else:
             groups[home].append(i)
     return sorted(rejects)
 
 
-def _home(near: np.ndarray, groups: list[list[int]], recipe: PartitionRecipe) -> int | None:
-    for home in np.argsort(-near, kind="stable").tolist():
-        if near[home] <= recipe.attach:
-            return None
-        if len(groups[home]) < recipe.max_tools:
-            return int(home)
-    return None
+def _home(near_G: np.ndarray, groups: list[list[int]], recipe: PartitionRecipe) -> int | None:
+    """The nearest group above the floor that has room."""
+    above = np.flatnonzero(near_G > recipe.attach)
+    fitting = above[np.argsort(-near_G[above], kind="stable")].tolist()
+    return next((home for home in fitting if len(groups[home]) < recipe.max_tools), None)
 
 
 def _why(near: np.ndarray, recipe: PartitionRecipe) -> str:

@@ -1,67 +1,104 @@
 """Rows of a whole table by key, without holding the table: a worker's side input.
 
-The key column is read once; rows are decoded part by part as they are asked for, and the parts used last are kept.
+The key column is read once, into 12 bytes per row; rows are decoded run by run as they are asked for, and the runs used
+last are kept.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import Any
+from collections.abc import Iterator
+from functools import partial
+from typing import Any, NamedTuple
 
+import numpy as np
 import pyarrow as pa
 
 from rayscaler.errors import TableNotFound
+from rayscaler.runtime.keys import mark_of, marks_of
+from rayscaler.runtime.reading import ahead
 from rayscaler.runtime.store import Ref, Span, Store
 
-KEPT_SPANS = 32
-"""Decoded runs of rows kept in memory."""
+KEPT_MB = 64
+"""Decoded rows that one lookup keeps in memory, in MiB; at least one run."""
 
 RUN = 256
 """Rows decoded together."""
 
 
+class _Index(NamedTuple):
+    """Marks of the keys, sorted, with the number of each row in the table; and the row with which each part begins."""
+
+    marks_N: np.ndarray
+    rows_N: np.ndarray
+    parts: list[str]
+    starts_P: np.ndarray
+
+
 class Lookup:
     """`lookup[key]` is the row of `ref` whose `column` (the table's key, if not given) is `key`.
 
-    columns: the columns to decode; all, if not given.
+    columns: the columns to decode, `column` with them; all, if not given.
     """
 
     def __init__(self, store: Store, ref: Ref, column: str = "", *, columns: tuple[str, ...] = ()) -> None:
-        self._store, self._ref, self._columns = store, ref, list(columns) or None
+        self._store, self._ref = store, ref
         self._column = column or ref.table.key[0]
-        self._places: dict[str, list[tuple[str, int]]] | None = None
-        self._lengths: dict[str, int] = {}
-        self._spans: OrderedDict[tuple[str, int], pa.Table] = OrderedDict()
+        self._columns = list(dict.fromkeys((*columns, self._column))) if columns else None
+        self._index: _Index | None = None
+        self._runs: OrderedDict[tuple[str, int], pa.Table] = OrderedDict()
+        self._bytes = 0
 
     def __getitem__(self, key: str) -> dict[str, Any]:
         """The first row with this key. TableNotFound if there is none."""
-        rows = self.all(key)
-        if not rows:
+        found = self.get(key)
+        if found is None:
             raise TableNotFound(f"{self._ref.table}.{self._column}: no row {key!r}")
-        return rows[0]
+        return found
+
+    def get(self, key: str) -> dict[str, Any] | None:
+        """The first row with this key, or None."""
+        return next(self._found(key), None)
 
     def all(self, key: str) -> list[dict[str, Any]]:
         """Every row whose column is `key`, in table order."""
-        return [self._row(part, number) for part, number in self._index().get(key, [])]
+        return list(self._found(key))
 
-    def _index(self) -> dict[str, list[tuple[str, int]]]:
-        if self._places is None:
-            self._places = {}
-            for part in self._store.parts(self._ref):
-                column = self._store.read_part(self._ref, part, [self._column]).column(0).to_pylist()
-                self._lengths[part] = len(column)
-                for number, key in enumerate(column):
-                    self._places.setdefault(key, []).append((part, number))
-        return self._places
+    def _found(self, key: str) -> Iterator[dict[str, Any]]:
+        if self._index is None:
+            self._index = self._read_index()
+        mark, index = mark_of(key), self._index
+        low, high = (int(np.searchsorted(index.marks_N, mark, side)) for side in ("left", "right"))
+        for number in index.rows_N[low:high].tolist():
+            part = int(np.searchsorted(index.starts_P, number, "right")) - 1
+            row = self._row(index, part, number - int(index.starts_P[part]))
+            if row[self._column] == key:
+                yield row
 
-    def _row(self, part: str, number: int) -> dict[str, Any]:
-        start = number // RUN * RUN
-        span = self._spans.pop((part, start), None)
-        if span is None:
-            stop = min(start + RUN, self._lengths[part])
-            span = self._store.read_span(self._ref, Span(part, start, stop), self._columns)
-        self._spans[part, start] = span
-        if len(self._spans) > KEPT_SPANS:
-            self._spans.popitem(last=False)
-        row: dict[str, Any] = span.slice(number - start, 1).to_pylist()[0]
+    def _read_index(self) -> _Index:
+        parts = self._store.parts(self._ref)
+        read = partial(self._store.read_part, self._ref, columns=[self._column])
+        marks = [marks_of(keys) for keys in ahead(read, parts)]
+        lengths = np.array([len(found) for found in marks], np.int64)
+        marks_N = np.concatenate(marks) if marks else np.zeros(0, np.uint64)
+        order = np.argsort(marks_N, kind="stable")
+        rows_N = order.astype(np.uint32 if len(order) < 2**32 else np.uint64)
+        return _Index(marks_N[order], rows_N, parts, np.cumsum(lengths) - lengths)
+
+    def _row(self, index: _Index, part: int, number: int) -> dict[str, Any]:
+        name, start = index.parts[part], number // RUN * RUN
+        if (name, start) in self._runs:
+            self._runs.move_to_end((name, start))
+        else:
+            # A slice that ends beyond its part is as long as the part allows.
+            self._keep((name, start), self._store.read_span(self._ref, Span(name, start, start + RUN), self._columns))
+        row: dict[str, Any] = self._runs[name, start].slice(number - start, 1).to_pylist()[0]
         return row
+
+    def _keep(self, place: tuple[str, int], run: pa.Table) -> None:
+        """Counts whole buffers: a slice keeps alive what it was cut from."""
+        self._runs[place] = run
+        self._bytes += run.get_total_buffer_size()
+        while len(self._runs) > 1 and self._bytes > KEPT_MB * 2**20:
+            _, oldest = self._runs.popitem(last=False)
+            self._bytes -= oldest.get_total_buffer_size()

@@ -16,6 +16,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,6 +29,7 @@ from rayscaler.errors import TableError, TableNotFound
 from rayscaler.record import Record
 from rayscaler.runtime.claims import Holder, exclusive, holder
 from rayscaler.runtime.files import Place, explained, open_place, patient, put
+from rayscaler.runtime.reading import ahead
 from rayscaler.table import Table, check
 
 ROW_GROUP = 1024
@@ -175,7 +177,7 @@ class Store:
 
     def read(self, ref: Ref, columns: list[str] | None = None) -> pa.Table:
         """All rows, in file order, in the declared schema (or the chosen columns of it)."""
-        tables = [self.read_part(ref, name, columns) for name in self.parts(ref)]
+        tables = list(ahead(partial(self.read_part, ref, columns=columns), self.parts(ref)))
         schema = ref.table.schema
         if columns is not None:
             schema = pa.schema([schema.field(name) for name in columns])
@@ -196,6 +198,11 @@ class Store:
         with self._part(ref, name) as source:
             arrow = pq.ParquetFile(source).read(columns=columns, use_threads=False)
         return _typed(ref, arrow, columns)
+
+    def n_rows(self, ref: Ref) -> int:
+        """How many rows the table has: from its record, or from the footers of what there is of it."""
+        record = self.record(ref)
+        return record.rows if record else sum(ahead(partial(self.part_rows, ref), self.parts(ref)))
 
     @patient
     def part_rows(self, ref: Ref, part: str) -> int:
@@ -225,8 +232,7 @@ class Store:
     def counts(self, ref: Ref) -> tuple[int, dict[str, int]]:
         """What the parts say of the work behind them: things that went in, and things left out by reason."""
         rows_in, reasons = 0, Counter[str]()
-        for name in self.parts(ref):
-            counts = self.part_counts(ref, name)
+        for counts in ahead(partial(self.part_counts, ref), self.parts(ref)):
             rows_in += counts.get("rows_in", 0)
             reasons.update(counts.get("reasons", {}))
         return rows_in, dict(sorted(reasons.items()))
@@ -250,8 +256,8 @@ class Store:
     def content(self, ref: Ref) -> str:
         """SHA-256 over the bytes of all parts in row order."""
         whole = hashlib.sha256()
-        for name in self.parts(ref):
-            whole.update(hashlib.sha256(self.read_bytes(ref.folder, name)).digest())
+        for data in ahead(partial(self.read_bytes, ref.folder), self.parts(ref)):
+            whole.update(hashlib.sha256(data).digest())
         return whole.hexdigest()
 
     def write_json(self, value: Any, *names: str) -> None:

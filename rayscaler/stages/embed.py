@@ -16,7 +16,7 @@ from rayscaler.runtime.context import Context
 from rayscaler.runtime.embedding import Embedder
 from rayscaler.runtime.shards import ByRow, Output
 from rayscaler.runtime.store import Ref, Store
-from rayscaler.runtime.tiles import matrix, vector_column
+from rayscaler.runtime.tiles import read_matrix, vector_column
 from rayscaler.tables import EMBEDDINGS, PHRASES, REJECTS, TOOLS
 from rayscaler.toolspec import ToolSpec
 
@@ -77,8 +77,8 @@ class AverageTools:
 
     def __init__(self, recipe: EmbedRecipe, store: Store, phrases: Ref, weights: dict[str, float]) -> None:
         self.recipe, self.weights = recipe, weights
-        table = store.read(phrases)
-        self.vectors = dict(zip(table["phrase"].to_pylist(), matrix(table["vector"]), strict=True))
+        texts, vectors_ND = read_matrix(store, phrases, column="phrase")
+        self.vectors = dict(zip(texts.to_pylist(), vectors_ND, strict=True))
 
     def __call__(self, payload: list[dict[str, Any]]) -> Output:
         rows, rejects = [], []

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import lru_cache, partial
+from itertools import chain
 from operator import itemgetter
 from typing import Any
 
@@ -17,6 +18,7 @@ from rayscaler.filters.recorded import Played, Wanted, read_played, read_wanted
 from rayscaler.recipes import FilterRecipe
 from rayscaler.runtime.context import Context
 from rayscaler.runtime.lookup import Lookup
+from rayscaler.runtime.reading import ahead
 from rayscaler.runtime.shards import ByRow, Output
 from rayscaler.runtime.store import Ref, Store
 from rayscaler.tables import ENVIRONMENTS, FUNNEL, REJECTS, TASKS, TRAJECTORIES, VERDICTS
@@ -72,10 +74,13 @@ class CountVerdicts:
 
     def __call__(self, _: int) -> Output:
         columns = ["environment_id", "n_calls", "kept", "stage", "reason", "planted"]
-        verdicts = self.store.read(self.verdicts, columns).to_pylist()
+        read = partial(self.store.read_part, self.verdicts, columns=columns)
+        parts = ahead(read, self.store.parts(self.verdicts))
+        verdicts = chain.from_iterable(part.to_pylist() for part in parts)
         named = self.store.read(self.environments, ["environment_id", "title"]).to_pydict()
         titles = dict(zip(named["environment_id"], named["title"], strict=True))
-        return Output({FUNNEL.name: funnel_rows(verdicts, titles)}, len(verdicts))
+        rows = funnel_rows(verdicts, titles)
+        return Output({FUNNEL.name: rows}, rows[0]["n_in"])
 
 
 class _Entities(msgspec.Struct):

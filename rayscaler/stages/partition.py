@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -13,9 +15,10 @@ from rayscaler.graph.louvain import louvain_each
 from rayscaler.recipes import PartitionRecipe
 from rayscaler.runtime.context import Context
 from rayscaler.runtime.graph_tool import modularity_communities, start
+from rayscaler.runtime.reading import ahead
 from rayscaler.runtime.shards import Output
 from rayscaler.runtime.store import Ref, Store
-from rayscaler.runtime.tiles import matrix
+from rayscaler.runtime.tiles import read_matrix
 from rayscaler.tables import COHERENCE, DOMAINS, EDGES, EMBEDDINGS, REJECTS, TOOLS
 from rayscaler.toolspec import ToolSpec
 
@@ -42,18 +45,26 @@ class Partition:
     def __call__(self, _: int) -> Output:
         if self.recipe.engine == "graph-tool":
             start()
-        embeddings = self.store.read(self.inputs[EMBEDDINGS.name])
-        ids = embeddings["tool_id"]
-        vectors_ND = matrix(embeddings["vector"])
-        edges = self.store.read(self.inputs[EDGES.name], ["src", "dst", "similarity"])
-        src, dst = (pc.index_in(edges[end], value_set=ids).to_numpy() for end in ("src", "dst"))
-        pairs = (src, dst, edges["similarity"].to_numpy())
+        ids, vectors_ND = read_matrix(self.store, self.inputs[EMBEDDINGS.name], column="tool_id")
+        pairs = read_pairs(self.store, self.inputs[EDGES.name], ids)
         labels = partition(len(ids), *pairs, self.recipe, ENGINES[self.recipe.engine], self.seed)
         tools = named_tools(self.store.read(self.inputs[TOOLS.name], list(NAMING)), ids)
         domains = build_domains(tools, labels, vectors_ND, self.recipe)
         held = modularity(undirected(*pairs), labels_of(domains.groups, len(ids)))
         rows = {DOMAINS.name: domains.rows, COHERENCE.name: coherence_rows(domains.coherence, domains.rows, held)}
         return Output(rows, len(ids), domains.rejects)
+
+
+def read_pairs(store: Store, edges: Ref, ids: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Source, destination (numbers in `ids`, int32) and similarity of every edge: 12 bytes each, names part by part."""
+    found: list[list[np.ndarray]] = [[np.zeros(0, np.int32)], [np.zeros(0, np.int32)], [np.zeros(0, np.float32)]]
+    read = partial(store.read_part, edges, columns=["src", "dst", "similarity"])
+    for part in ahead(read, store.parts(edges), readers=2):
+        for end, numbers in zip(("src", "dst"), found, strict=False):
+            numbers.append(pc.index_in(part[end], value_set=ids).to_numpy())
+        found[2].append(part["similarity"].to_numpy())
+    src, dst, similarity = (np.concatenate(arrays) for arrays in found)
+    return src, dst, similarity
 
 
 NAMING = ("tool_id", "name", "vendor", "api", "api_title", "method", "path", "resources", "format")

@@ -5,16 +5,19 @@ What counts is what user and agent say and which calls the agent makes with whic
 answers are left out, because conversations in one environment share them. Candidates come from locality-sensitive
 hashing of MinHash signatures (`datasketch`), so no pair is compared that could not be alike; each candidate is then
 compared exactly. A pair above the bound is missed with a small probability (hashing), never found wrongly.
+
+Memory: 8 bytes per band and conversation (128 at a bound of 0.9), and up to 192 more for one that shares a band.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
-from datasketch import MinHash, MinHashLSH
+from datasketch import MinHash
 
 PERMUTATIONS = 128
 """Values of a signature."""
@@ -68,23 +71,52 @@ def bands(most: float) -> tuple[int, int]:
     return PERMUTATIONS // width, width
 
 
+def band_marks(signatures_NP: np.ndarray, *, most: float) -> np.ndarray:
+    """One 64-bit hash per conversation and band (uint64, N x B): equal where all values of the band are equal."""
+    number, width = bands(most)
+    values = signatures_NP[:, : number * width].reshape(len(signatures_NP), number, width).astype(np.uint64)
+    marks_NB = np.zeros(values.shape[:2], np.uint64)
+    for column in range(width):
+        marks_NB = marks_NB * np.uint64(0x9E3779B97F4A7C15) + values[:, :, column]
+    return marks_NB
+
+
 def near_duplicates(
-    keys: Sequence[str], signatures_NP: np.ndarray, shingles_of: Callable[[str], set[str]], *, most: float
+    keys: Sequence[str], marks_NB: np.ndarray, shingles_of: Callable[[str], set[str]], *, most: float
 ) -> list[Duplicate]:
     """Every key that is more than `most` like an earlier one that stays, with the one that is most like it.
 
-    keys: N conversations in the order in which they are to stay. signatures_NP: their signatures. shingles_of: asked
-    for candidates only.
+    keys: N conversations in the order in which they are to stay. marks_NB: their `band_marks` at `most`. shingles_of:
+    asked for candidates only.
     """
-    index = MinHashLSH(num_perm=PERMUTATIONS, params=bands(most))
+    staying: dict[int, list[str]] = {}
     found = []
-    for key, values in zip(keys, signatures_NP, strict=True):
-        sketch = MinHash(num_perm=PERMUTATIONS, seed=1, scheme="affine32", hashvalues=values)
-        mine = shingles_of(key) if (near := sorted(map(str, index.query(sketch)))) else set()
-        alike = [(jaccard(mine, shingles_of(other)), other) for other in near]
-        best = max(alike, default=(0.0, ""), key=lambda pair: (pair[0], pair[1]))
+    for row, groups in _suspects(marks_NB):
+        key = str(keys[row])
+        near = sorted({other for group in groups for other in staying.get(group, ())})
+        alike = [(jaccard(shingles_of(key), shingles_of(other)), other) for other in near]
+        best = max(alike, default=(0.0, ""))
         if best[0] > most:
             found.append(Duplicate(key, best[1], best[0]))
         else:
-            index.insert(key, sketch)
+            for group in groups:
+                staying.setdefault(group, []).append(key)
     return found
+
+
+def _suspects(marks_NB: np.ndarray) -> Iterator[tuple[int, list[int]]]:
+    """The rows that share a band with another one, in order, each with the numbers of the groups that share."""
+    rows, groups, n_groups = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)], 0
+    for mark_N in marks_NB.T:
+        order = np.argsort(mark_N, kind="stable")
+        group_N = np.cumsum(np.diff(mark_N[order], prepend=mark_N[order][:1]) != 0)
+        shared = np.bincount(group_N, minlength=1)[group_N] > 1
+        rows.append(order[shared])
+        groups.append(group_N[shared] + n_groups)
+        n_groups += len(mark_N)
+    row_E, group_E = np.concatenate(rows), np.concatenate(groups)
+    order = np.argsort(row_E, kind="stable")
+    row_E, group_E = row_E[order], group_E[order]
+    cuts = np.flatnonzero(np.diff(row_E, prepend=-1, append=len(marks_NB)))
+    for start, stop in pairwise(cuts):
+        yield int(row_E[start]), group_E[start:stop].tolist()

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+
 import numpy as np
 import pytest
+from datasketch import MinHash, MinHashLSH
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rayscaler.training.duplicates import PERMUTATIONS, bands, jaccard, near_duplicates, shingles, signature
+from rayscaler.training.duplicates import (
+    PERMUTATIONS,
+    _suspects,
+    band_marks,
+    bands,
+    jaccard,
+    near_duplicates,
+    shingles,
+    signature,
+)
 
 WORDS = [f"w{i}" for i in range(400)]
 
@@ -15,7 +27,8 @@ WORDS = [f"w{i}" for i in range(400)]
 def found(texts: dict[str, list[str]], most: float) -> list[tuple[str, str, float]]:
     sets = {key: shingles(said) for key, said in texts.items()}
     signatures = np.array([signature(sets[key]) for key in texts], dtype=np.uint32)
-    return [tuple(d) for d in near_duplicates(list(texts), signatures, sets.__getitem__, most=most)]
+    marks_NB = band_marks(signatures, most=most)
+    return [tuple(d) for d in near_duplicates(list(texts), marks_NB, sets.__getitem__, most=most)]
 
 
 def test_shingles_are_runs_of_five_words_inside_one_text():
@@ -56,6 +69,26 @@ def test_law_every_pair_that_is_found_is_alike_and_equal_conversations_are_alway
     for key, mine in sets.items():
         if any(sets[other] == mine for other in texts if int(other) < int(key)):
             assert key in gone
+
+
+def test_exactly_those_that_share_a_whole_band_are_compared():
+    """Against datasketch's own index, which holds every signature."""
+    rng = np.random.default_rng(3)
+    signatures = rng.integers(0, 2**32, (400, PERMUTATIONS), dtype=np.uint32)
+    for row in range(1, 400, 2):   # odd rows share 100 or more values with the row before
+        same = rng.permutation(PERMUTATIONS)[: int(rng.integers(100, PERMUTATIONS))]
+        signatures[row, same] = signatures[row - 1, same]
+    index, pairs = MinHashLSH(num_perm=PERMUTATIONS, params=bands(0.9)), set()
+    for row, values in enumerate(signatures):
+        sketch = MinHash(num_perm=PERMUTATIONS, seed=1, scheme="affine32", hashvalues=values)
+        pairs |= {(int(str(other)), row) for other in index.query(sketch)}
+        index.insert(str(row), sketch)
+    groups: dict[int, set[int]] = {}
+    for row, shared in _suspects(band_marks(signatures, most=0.9)):
+        for group in shared:
+            groups.setdefault(group, set()).add(row)
+    assert 50 < len(pairs) < 200
+    assert {pair for rows in groups.values() for pair in combinations(sorted(rows), 2)} == pairs
 
 
 def test_bands_miss_one_pair_in_a_thousand_at_most():

@@ -27,6 +27,7 @@ from benchmarks import (
     overlaps,
     repetition,
     rollouts,
+    scale,
     tasks,
 )
 
@@ -43,6 +44,7 @@ app.command("filters")(filters.main)
 app.command("repetition")(repetition.main)
 app.command("overlaps")(overlaps.main)
 app.command("rollouts")(rollouts.main)
+app.command("scale")(scale.main)
 app.command("faults")(faults.main)
 app.command("acebench")(acebench.main)
 

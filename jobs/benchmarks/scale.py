@@ -1,0 +1,200 @@
+"""`bench.py scale RUN`: what grows with the input, and what a second worker brings.
+
+Memory: every stage with one worker, planning and work in one process (`scale_alone`), on the tables of a finished run
+enlarged to 30,000, 60,000 and 100,000 tools, and to 1,000, 10,000 and 100,000 trajectories, by repeating rows under new
+ids. Throughput: the same stages on Ray with one and with two workers, each on a fixed number of its shards.
+
+The figure of `docs/scale.md` is this command on an idle machine; `--quick` shows in a minute that it runs.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import typer
+
+from benchmarks import scale_model
+from benchmarks.measure import Timed, alone, markdown, prepare_ray, timed
+from benchmarks.scale_alone import MARK
+from rayscaler.recipes import Recipes
+from rayscaler.resources import Resources
+from rayscaler.runs import Run, open_run
+from rayscaler.runtime.cluster import connected
+from rayscaler.runtime.context import Context
+from rayscaler.runtime.shards import Shard
+from rayscaler.runtime.store import Ref, Store
+from rayscaler.stages.order import STAGES
+from rayscaler.tables import CATALOGUE
+
+OF_TOOLS = ("tools", "phrases", "embeddings", "edges", "domains", "links", "environments")
+OF_TRAJECTORIES = ("tasks", "trajectories", "verdicts", "signatures")
+FIXED = ("benchmark_texts", "tokenizers")
+IDS = ("tool_id", "phrase", "src", "dst", "domain_id", "environment_id", "tool_ids")
+"""Columns that are renamed in the copies of the first tables; in those of the others it is their key."""
+
+GROWING = {
+    "tools": ("embed", "connect", "partition", "link", "materialize", "compose"),
+    "trajectories": ("rollout", "filter", "curate"),
+}
+FASTER = ("embed", "connect", "materialize", "rollout", "filter")
+ROWS_PER_PART = 256
+
+
+class Sizes(NamedTuple):
+    """Rows to enlarge to, shards that a worker does, and shards per stage in the race of one worker and two."""
+
+    tools: tuple[int, ...]
+    trajectories: tuple[int, ...]
+    shards: int
+    raced: dict[str, int]
+
+
+FULL = Sizes((30_000, 60_000, 100_000), (1_000, 10_000, 100_000), 16,
+             {"embed": 16, "connect": 15, "materialize": 24, "rollout": 32, "filter": 32})
+QUICK = Sizes((1, 1_000), (100, 400), 2, {"embed": 1, "connect": 1, "materialize": 2, "rollout": 2, "filter": 2})
+
+
+def main(
+    *,
+    run: Annotated[str, typer.Argument(metavar="RUN", help="A finished run, best one of 30,000 tools.")],
+    quick: Annotated[bool, typer.Option(help="Small sizes: shows that it runs.")] = False,
+    memory: Annotated[bool, typer.Option(help="Measure memory against size.")] = True,
+    workers: Annotated[bool, typer.Option(help="Measure one worker against two.")] = True,
+    paper: Annotated[bool, typer.Option(help="Print the simulation on paper.")] = True,
+) -> None:
+    """Memory against the size of the input, one worker against two, and a million tools on paper."""
+    logging.disable(logging.WARNING)
+    sizes, opened = QUICK if quick else FULL, open_run(run)
+    if memory:
+        typer.echo(_memory(opened, sizes) + "\n")
+    if workers:
+        prepare_ray()
+        typer.echo(_workers(opened, sizes) + "\n")
+    if paper:
+        typer.echo("\n\n".join(scale_model.tables(scale_model.Scale())))
+
+
+# --- memory ---
+
+
+def _memory(run: Run, sizes: Sizes) -> str:
+    rows = []
+    for kind, stages in GROWING.items():
+        found: dict[str, list[str]] = {stage: [stage] for stage in stages}
+        for n in getattr(sizes, kind):
+            with enlarged(run, kind, n) as (folder, n_rows):
+                for stage in stages:
+                    took = alone("scale_alone", [stage, str(folder), str(sizes.shards)], 1)
+                    found[stage].append(f"{took.rss_mb:,.0f} MiB at {n_rows:,} {kind}, {took.seconds[0]:.1f} s")
+        rows += found.values()
+    return markdown(["stage", *["peak of planning and one worker"] * max(len(row) - 1 for row in rows)], rows)
+
+
+@contextmanager
+def enlarged(run: Run, kind: str, n: int) -> Iterator[tuple[Path, int]]:
+    """A folder with the tables of a run, those of `kind` enlarged; and how many rows the first of them has.
+
+    Tools: as many copies of the whole run as come nearest to `n`. Trajectories: the first `n`, in copies if need be.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="bench-scale-"))
+    store, there = Store(str(folder / "run")), [record.table.split("@")[0] for record in run.tables()]
+    given = [name for name in (*OF_TOOLS, *OF_TRAJECTORIES, *FIXED) if name in there]
+    whole = run.table(kind).num_rows
+    copies = max(1, round(n / whole)) if kind == "tools" else -(-n // whole)
+    grown = OF_TOOLS if kind == "tools" else OF_TRAJECTORIES
+    try:
+        for name in given:
+            rows = run.table(name)
+            if kind == "trajectories" and n < whole and name in grown:
+                rows = _of_the_first(run, name, rows, n)
+            _write(store, name, rows, copies if name in grown else 1, IDS if kind == "tools" else CATALOGUE[name].key)
+        (folder / "given.json").write_text(json.dumps(given))
+        yield folder, copies * whole if kind == "tools" else min(n, copies * whole)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _of_the_first(run: Run, name: str, rows: pa.Table, n: int) -> pa.Table:
+    """The rows that belong to the first `n` trajectories."""
+    first = run.table("trajectories").slice(0, n)
+    key = "task_id" if name == "tasks" else "trajectory_id"
+    return rows.filter(pc.is_in(rows[key], value_set=first[key].combine_chunks()))
+
+
+def _write(store: Store, name: str, rows: pa.Table, copies: int, ids: Sequence[str]) -> None:
+    """All copies in small parts, and a record as of a whole table."""
+    ref, number = Ref(CATALOGUE[name], MARK), 0
+    for copy in range(copies):
+        for start in range(0, rows.num_rows, ROWS_PER_PART):
+            part = rows.slice(start, ROWS_PER_PART)
+            store.write_part(ref, f"part-{number:06d}.parquet", renamed(part, ids, copy) if copy else part)
+            number += 1
+
+
+def renamed(rows: pa.Table, ids: Sequence[str], copy: int) -> pa.Table:
+    """The same rows under other ids: `~2` behind each, also where a JSON column begins with the trajectory's own."""
+
+    def other(value: Any) -> Any:
+        return [f"{one}~{copy}" for one in value] if isinstance(value, list) else f"{value}~{copy}"
+
+    def one(row: dict[str, Any]) -> dict[str, Any]:
+        new = {name: other(row[name]) for name in ids if name in row}
+        if "trajectory" in row:
+            new["trajectory"] = row["trajectory"].replace(row["trajectory_id"], new["trajectory_id"], 1)
+        return {**row, **new}
+
+    return pa.Table.from_pylist([one(row) for row in rows.to_pylist()], schema=rows.schema)
+
+
+# --- workers ---
+
+
+def few(most: int) -> type[Context[Any]]:
+    """A stage's context that leaves all but the first `most` shards of each pass, so that a race ends."""
+
+    class Few(Context[Any]):
+        def map(self, shards: list[Shard], *arguments: Any, **options: Any) -> None:
+            super().map(shards[:most], *arguments, **options)
+
+    return Few
+
+
+def _workers(run: Run, sizes: Sizes) -> str:
+    rows = []
+    with connected(Resources()):
+        for name in FASTER:
+            one, two = (_race(run, name, sizes.raced[name], workers) for workers in (1, 2))
+            efficiency = one.median_s / two.median_s / 2
+            rows.append([name, f"{sizes.raced[name]}", *_cells(one), *_cells(two), f"{efficiency:.0%}"])
+    return markdown(["stage", "shards", "s, 1 worker", "load", "s, 2 workers", "load", "efficiency"], rows)
+
+
+def _cells(time: Timed) -> list[str]:
+    return [f"{time.median_s:.1f}", " ".join(f"{load:.1f}" for load in time.loads)]
+
+
+def _race(run: Run, name: str, shards: int, workers: int) -> Timed:
+    """The first shards of each pass of a stage, on Ray; the run's own tables are read where they lie."""
+    stage = next(s for s in STAGES if name == s.NAME)
+    folder = Path(tempfile.mkdtemp(prefix="bench-scale-"))
+    inputs = {table.name: run.ref(table.name) for table in stage.READS}
+    for ref in inputs.values():
+        place = folder / ref.folder
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.symlink_to(Path(run.store.uri) / ref.folder)
+    targets = {table.name: Ref(table, MARK) for table in stage.WRITES}
+    context = few(shards)(name, getattr(Recipes(), name), 7, Store(str(folder)), inputs, targets,
+                          Resources(workers=workers), folder, lambda *_: None)
+    try:
+        return timed(lambda: stage.run(context))
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

@@ -15,6 +15,7 @@ from rayscaler.environments.hosting import HostedEnvironment
 from rayscaler.errors import TableError, TableNotFound
 from rayscaler.record import Record
 from rayscaler.runtime.claims import Holder
+from rayscaler.runtime.lookup import Lookup
 from rayscaler.runtime.store import Ref, Store
 from rayscaler.table import Table
 from rayscaler.tables import CATALOGUE, LINKS, OF_STAGES, REJECTS
@@ -122,12 +123,13 @@ class Run:
     def environments(self) -> list[dict[str, Any]]:
         """The environments without their bulky columns."""
         brief = ["environment_id", "title", "description", "n_tools", "n_entities", "n_reads", "n_writes"]
-        rows: list[dict[str, Any]] = self.table("environments").select(brief).to_pylist()
+        rows: list[dict[str, Any]] = self.store.read(self.ref("environments"), brief).to_pylist()
         return rows
 
     def environment_row(self, name: str) -> dict[str, Any]:
         """The row of `environments` whose id is `name`, or the only one whose id or title contains it."""
-        environments = self.table("environments")
+        ref = self.ref("environments")
+        environments = self.store.read(ref, ["environment_id", "title"])
         exact = environments.filter(pc.equal(environments["environment_id"], name))
         if exact.num_rows == 0:
             near = [pc.match_substring(environments[c], name, ignore_case=True) for c in ("environment_id", "title")]
@@ -135,8 +137,7 @@ class Run:
         if exact.num_rows != 1:
             names = ", ".join((exact if exact.num_rows else environments)["environment_id"].to_pylist()[:20])
             raise TableNotFound(f"{name}: {exact.num_rows or 'no'} environments match; choose one of {names}")
-        row: dict[str, Any] = exact.to_pylist()[0]
-        return row
+        return Lookup(self.store, ref)[exact["environment_id"][0].as_py()]
 
     def environment(self, name: str) -> HostedEnvironment:
         """A live environment, by id or by a part of the title that only one has."""
@@ -145,9 +146,7 @@ class Run:
 
     def links(self, domain_id: str) -> list[dict[str, Any]]:
         """The directed links of one domain."""
-        links = self.table(LINKS.name)
-        rows: list[dict[str, Any]] = links.filter(pc.equal(links["domain_id"], domain_id)).to_pylist()
-        return rows
+        return Lookup(self.store, self.ref(LINKS.name), "domain_id").all(domain_id)
 
     def _find(self, name: str) -> Ref | None:
         mark = self._tables.get(name)

@@ -25,7 +25,7 @@ import typer
 from benchmarks import scale_model
 from benchmarks.measure import Timed, alone, markdown, prepare_ray, timed
 from benchmarks.scale_alone import MARK
-from rayscaler.recipes import Recipes
+from rayscaler.recipes_all import Recipes
 from rayscaler.resources import Resources
 from rayscaler.runs import Run, open_run
 from rayscaler.runtime.cluster import connected
@@ -89,14 +89,16 @@ def main(
 def _memory(run: Run, sizes: Sizes) -> str:
     rows = []
     for kind, stages in GROWING.items():
-        found: dict[str, list[str]] = {stage: [stage] for stage in stages}
-        for n in getattr(sizes, kind):
-            with enlarged(run, kind, n) as (folder, n_rows):
-                for stage in stages:
-                    took = alone("scale_alone", [stage, str(folder), str(sizes.shards)], 1)
-                    found[stage].append(f"{took.rss_mb:,.0f} MiB at {n_rows:,} {kind}, {took.seconds[0]:.1f} s")
-        rows += found.values()
+        columns = [_peaks(run, kind, n, sizes.shards) for n in getattr(sizes, kind)]
+        rows += [list(row) for row in zip(stages, *columns, strict=True)]
     return markdown(["stage", *["peak of planning and one worker"] * max(len(row) - 1 for row in rows)], rows)
+
+
+def _peaks(run: Run, kind: str, n: int, shards: int) -> list[str]:
+    """What each stage takes at one size."""
+    with enlarged(run, kind, n) as (folder, n_rows):
+        took = [alone("scale_alone", [stage, str(folder), str(shards)], 1) for stage in GROWING[kind]]
+    return [f"{each.rss_mb:,.0f} MiB at {n_rows:,} {kind}, {each.seconds[0]:.1f} s" for each in took]
 
 
 @contextmanager

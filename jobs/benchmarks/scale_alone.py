@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.measure import own_peak_mb
-from rayscaler.recipes import Recipes
+from rayscaler.recipes_all import Recipes
 from rayscaler.resources import Resources
 from rayscaler.runtime.context import Context
 from rayscaler.runtime.shards import Job, Shard, payload_of, write_output
@@ -46,7 +46,7 @@ class Alone(Context[Any]):
         **_how: Any,
     ) -> None:
         """Do the first of the shards; nothing where the tables are there already."""
-        targets = tuple(self.targets[table.name] for table in writes)
+        targets = tuple(self.targets[table.name] for table in writes if table.name not in TAKEN)
         if writes[0].name in TAKEN:
             return
         job = Job(self.stage, self.store, make_work, arguments, targets)

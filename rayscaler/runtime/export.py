@@ -23,6 +23,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from rayscaler.errors import ConfigError
+from rayscaler.runtime.lookup import Lookup
 from rayscaler.runtime.store import Ref, Store
 from rayscaler.tables import ENVIRONMENTS, EXAMPLES, TASKS, TOKENIZERS, VERDICTS
 from rayscaler.training.rows import SCHEMA, dataset_row
@@ -72,19 +73,15 @@ def export(store: Store, refs: dict[str, Ref], folder: Path, card: Callable[[Wri
 
 def _rows(store: Store, refs: dict[str, Ref]) -> Iterator[dict[str, Any]]:
     """The rows in the order of `examples`, part by part."""
-    tasks = _by_key(store, refs[TASKS.name], ["task_id", "kind", "n_writes", "n_hops"])
-    titles = _by_key(store, refs[ENVIRONMENTS.name], ["environment_id", "title"])
-    planted = _by_key(store, refs[VERDICTS.name], ["trajectory_id", "planted"])
+    tasks = Lookup(store, refs[TASKS.name], columns=("task_id", "kind", "n_writes", "n_hops"))
+    titles = Lookup(store, refs[ENVIRONMENTS.name], columns=("environment_id", "title"))
+    planted = Lookup(store, refs[VERDICTS.name], columns=("trajectory_id", "planted"))
     columns = [f.name for f in EXAMPLES.fields if f.name not in ("input_ids", "loss_mask")]
     for part in store.parts(refs[EXAMPLES.name]):
         for example in store.read_part(refs[EXAMPLES.name], part, columns).to_pylist():
             title = titles[example["environment_id"]]["title"]
             mistake = planted[example["trajectory_id"]]["planted"]
             yield dataset_row(example, tasks[example["task_id"]], title, mistake)
-
-
-def _by_key(store: Store, ref: Ref, columns: list[str]) -> dict[str, dict[str, Any]]:
-    return {row[columns[0]]: row for row in store.read(ref, columns).to_pylist()}
 
 
 def _write_rows(folder: Path, rows: Iterator[dict[str, Any]]) -> Written:

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rayscaler.errors import TableError
@@ -77,6 +77,7 @@ def test_marks_that_agree_by_chance_are_no_repeated_key(tmp_path: Path, monkeypa
     assert survey(store, REF).rows == 2
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.text(max_size=3), st.integers(-3, 3)), max_size=30))
 def test_law_equal_keys_have_equal_marks_and_these_unlike_ones_do_not(keys: list[tuple[str, int]]):
     names, numbers = zip(*keys, strict=True) if keys else ((), ())

@@ -98,9 +98,10 @@ class Campaign:
     def _fault(self, kind: str, driver: subprocess.Popen[bytes], rng: np.random.Generator) -> str:
         if kind == "driver":
             over = driver.poll() is not None
-            os.killpg(driver.pid, signal.SIGKILL)
-            driver.wait(30)
-            return "the driver, at its end" if over else "the driver"
+            if not over:
+                os.killpg(driver.pid, signal.SIGKILL)
+                driver.wait(30)
+            return "nothing: the driver had ended" if over else "the driver"
         hit: str = getattr(self.cluster, kind)(rng).what
         return hit
 

@@ -16,7 +16,7 @@ from rayscaler.table import Table
 from rayscaler.tables import ENVIRONMENTS, EPISODES, GRADES, SCORES, TASKS
 
 NAME, VERSION, READS, WRITES, SEEDED, UNIT = (
-    "score", 1, (EPISODES, TASKS, ENVIRONMENTS), (SCORES, GRADES), True, "episodes",
+    "score", 2, (EPISODES, TASKS, ENVIRONMENTS), (SCORES, GRADES), True, "episodes",
 )  # fmt: skip
 MADE_BY = ("msgspec", "numpy", "rayscaler.filters", "rayscaler.evaluation")
 

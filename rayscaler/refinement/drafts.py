@@ -7,6 +7,7 @@ draft in it. Before that a draft must name what is there, and its texts must not
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
@@ -31,6 +32,10 @@ OF_TYPE: dict[str, frozenset[Semantic]] = {
 """SQLite's type -> what such a column may hold; text may hold what is in neither, and what `OF_TEXT` says."""
 
 OF_TEXT = frozenset(Semantic) - KEPT - OF_TYPE["INTEGER"] - OF_TYPE["REAL"] | {Semantic.MILLISECONDS}
+
+
+_VALUE = re.compile(r"(?=.{1,40}\Z)[^\W_][\w .:/+-]*")
+"""What a status or a kind is called: nothing that a database or a model could take for more than a name."""
 
 
 class ToolDraft(Answer):
@@ -154,7 +159,9 @@ def _column_problems(spec: EnvironmentSpec, draft: ColumnDraft) -> list[Problem]
         found.append(f"{place}: only a text that is a status or an enum has a list of values")
     if len(set(draft.values)) != len(draft.values) or len(draft.values) > 40:
         found.append(f"{place}: expected up to 40 different values")
-    if not all(0 < len(value) <= 60 and value.isprintable() for value in draft.values):
-        found.append(f"{place}: a value has 1 to 60 printable characters")
+    if not all(_VALUE.fullmatch(value) for value in draft.values if value not in column.enum):
+        found.append(f"{place}: a value is up to 40 letters, digits, blanks and one of _.:/+-")
+    lost = [value for value in column.enum if draft.values and value not in draft.values]
     texts = speaks_to_models(place, " ".join(draft.values), " ".join(column.enum))
-    return [*(Problem(Kind.UNFIT, text) for text in found), *texts]
+    return [*(Problem(Kind.UNFIT, text) for text in found), *texts,
+            *(Problem(Kind.LOSES, f"{place}: the value {value!r} is left out") for value in lost)]

@@ -81,7 +81,7 @@ def test_sound_drafts_of_schema_and_tools_are_taken_and_the_certificate_measures
 @pytest.mark.parametrize(("persona", "attempts", "kinds"), [
     ("bad", 2, {"invents", "coherence", "certificate", "code_refused"}),
     ("off_schema", 2, {"unreadable", "off_schema"}),
-    ("hostile", 9, {"unreadable", "off_schema", "code_refused", "certificate", "unfit", "limits"}),
+    ("hostile", 9, {"unreadable", "off_schema", "code_refused", "certificate", "unfit", "limits", "loses"}),
 ])  # fmt: skip
 def test_a_draft_that_does_not_pass_is_refused_and_counted_and_the_environment_is_as_it_was(
     persona, attempts, kinds, tmp_path

@@ -148,10 +148,10 @@ def _n_calls(entry: Entry) -> int:
 def _grade_normal(entry: Entry, reply: Message) -> Grade:
     try:
         calls = _calls(entry, reply)
-    except ValueError as error:
+        faults = [mismatch(calls, answer, entry.functions) for answer in entry.answers]
+        strict = any(not mismatch(calls, answer, entry.functions, strict=True) for answer in entry.answers)
+    except (ValueError, OverflowError) as error:  # no calls, or a number of more digits than Python spells or holds
         return Grade(0.0, {"match": 0.0, "strict": 0.0}, detail=str(error)[:500])
-    faults = [mismatch(calls, answer, entry.functions) for answer in entry.answers]
-    strict = any(not mismatch(calls, answer, entry.functions, strict=True) for answer in entry.answers)
     right = float(not all(faults))
     return Grade(right, {"match": right, "strict": float(strict)}, detail="" if right else faults[0][:500])
 

@@ -21,9 +21,12 @@ class Call(NamedTuple):
 def read_calls(text: str) -> list[Call]:
     """The calls of a text that is one list of calls. Raises ValueError if it is anything else."""
     try:
-        tree = ast.parse(text.strip(), mode="eval").body
+        return _calls(ast.parse(text.strip(), mode="eval").body)
     except (SyntaxError, RecursionError, MemoryError) as error:
         raise ValueError(f"not a list of calls: {error}") from error
+
+
+def _calls(tree: ast.expr) -> list[Call]:
     if not isinstance(tree, (ast.List, ast.Tuple)):
         raise ValueError("not a list of calls: no brackets around it")
     found = []

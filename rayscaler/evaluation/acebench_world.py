@@ -69,7 +69,7 @@ class AceWorld:
             return Answer(f"Error during execution: there is no tool {call.name}", "unknown_tool")
         try:
             said = tool(**call.arguments)
-        except (TypeError, ValueError, KeyError, AttributeError, IndexError) as error:   # what a model's arguments do
+        except (TypeError, ValueError, LookupError, AttributeError, ArithmeticError) as error:  # a model's arguments
             return Answer(f"Error during execution: {error}", "bad_arguments")
         refused = isinstance(said, dict) and said.get("status") in (False, "error")
         text = said if isinstance(said, str) else json.dumps(said, ensure_ascii=False)

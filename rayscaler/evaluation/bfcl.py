@@ -138,6 +138,7 @@ def _conversation(entry: dict[str, Any], category: str, answer: list[Any], tools
         item_id=entry["id"], subset=category, prompt="",
         tools=tuple(tool for name, tool in offered.items() if name not in later),
         user=ScriptedTurns(tuple(turns), calls_per_turn=MAX_STEPS + 1), n_calls=sum(map(len, answer)),
+        max_replies=(MAX_STEPS + 1) * len(turns),
         payload={"entry": entry, "answer": answer, "documented": tuple(offered)},
     )  # fmt: skip
 
@@ -162,7 +163,9 @@ def _as_source(declared: dict[str, Any], language: str) -> dict[str, str]:
 def _reply_fault(category: str, payload: dict[str, Any], trajectory: Trajectory) -> str:
     asked = sum(one["role"] == "assistant" for turn in payload["entry"]["question"] for one in turn)
     replies = [message for message in trajectory.messages if message.role == "assistant"][asked:]
-    made = replies[-1].tool_calls if replies else ()
+    if not replies:
+        return "no reply that can be read"
+    made = replies[-1].tool_calls
     if "irrelevance" in category:
         return f"calls {made[0].name}, where no function helps" if made else ""
     if "relevance" in category:

@@ -5,7 +5,8 @@ vendors. So it is installed alone, and the one module of it that imports those c
 models of which the checkers read one field.
 
 Its executor evaluates calls as Python source. Only calls of a documented function with plain names are handed to it,
-each value as a literal; any other call is handed on as one of a function that does not exist, and fails there.
+each value as a literal; any other call is handed on as one of a function that does not exist, and fails there. So does
+one that its calculator would not end (`power(9, 9**9)`), because a model may write it.
 """
 
 from __future__ import annotations
@@ -37,6 +38,13 @@ MODEL = "rayscaler"
 
 NO_TOOL = "no_such_function()"
 
+MAX_DIGITS = 10_000
+"""Most digits that the harness's calculator is asked for; its answers have up to 20."""
+
+STUMBLES = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError, AssertionError, NotImplementedError,
+            RecursionError)  # fmt: skip
+"""What the harness's checkers raise over values of odd types."""
+
 _numbers = count()
 
 
@@ -55,9 +63,24 @@ def version() -> str:
 def call_source(name: str, arguments: dict[str, Any], documented: Iterable[str]) -> str:
     """A call as the harness evaluates it, or one that fails there."""
     plain = all(key.isidentifier() and not iskeyword(key) for key in arguments)
-    if name not in set(documented) or not name.isidentifier() or not plain:
+    if name not in set(documented) or not name.isidentifier() or not plain or _is_endless(name, arguments):
         return NO_TOOL
     return f"{name}({', '.join(f'{key}={value!r}' for key, value in arguments.items())})"
+
+
+def _is_endless(name: str, arguments: dict[str, Any]) -> bool:
+    """Whether a call asks the calculator for more digits than it can find in a moment."""
+    if name in ("logarithm", "square_root"):
+        return _digits(arguments.get("precision")) > MAX_DIGITS
+    if name == "power":
+        base, exponent = arguments.get("base"), arguments.get("exponent")
+        if isinstance(base, int) and isinstance(exponent, int):
+            return base.bit_length() * abs(exponent) > 4 * MAX_DIGITS
+    return False
+
+
+def _digits(precision: Any) -> float:
+    return precision if isinstance(precision, (int, float)) else 0
 
 
 def calls_fault(
@@ -73,8 +96,7 @@ def calls_fault(
     check = _part("eval_checker.ast_eval.ast_checker").ast_checker
     try:
         found = check(list(functions), list(calls), list(answer), spoken, category, MODEL)
-    except (TypeError, ValueError, KeyError, AttributeError, IndexError, NotImplementedError) as error:
-        # It stumbles over values of odd types; they are in none of the answers.
+    except STUMBLES as error:  # such values are in none of the answers
         return f"bfcl-eval's checker failed on the calls: {type(error).__name__}: {error}"
     return "" if found["valid"] else f"{found['error_type']}: {found['error']}"
 
@@ -88,6 +110,8 @@ def turns_fault(entry: dict[str, Any], turns: list[list[list[str]]], answer: lis
     name = f"{MODEL}_{next(_numbers)}"
     try:
         found = check(turns, answer, entry, entry["id"].rsplit("_", 1)[0], name)
+    except STUMBLES as error:
+        return f"bfcl-eval's checker failed on the calls: {type(error).__name__}: {error}"
     finally:
         _forget(name)
     return "" if found["valid"] else f"{found['error_type']}: {found['error_message']}"
@@ -112,7 +136,7 @@ class Sandbox:
 def _forget(name: str) -> None:
     """Drop a conversation's objects: the harness keeps them in a module for good."""
     kept = vars(_part("eval_checker.multi_turn_eval.multi_turn_utils"))
-    for key in [key for key in kept if re.match(rf"{name}_\D", key)]:
+    for key in [key for key in list(kept) if re.match(rf"{name}_\D", key)]:  # a list: other threads add to it
         del kept[key]
 
 

@@ -124,8 +124,11 @@ def mean_interval(values: Sequence[float], groups: Sequence[str], *, seed: int, 
 def scores(graded: Iterable[Graded], *, seed: int = 0) -> list[Score]:
     """Every score of every model and benchmark: in all, per subset, and per length of the gold run."""
     places: dict[tuple[str, str, str, str, str], list[Graded]] = defaultdict(list)
-    for one in graded:
-        without = "+".join(sorted(one.uncovered))
+    every = list(graded)
+    unmade = {(one.benchmark, one.item_id): one.uncovered for one in every if one.reward is not None}
+    for one in every:
+        # A conversation that the machinery broke has no grade that names them: they are the item's.
+        without = "+".join(sorted(unmade.get((one.benchmark, one.item_id), one.uncovered)))
         views = [("all", ""), ("subset", one.subset), *(("label", label) for label in one.labels)]
         views += [("n_calls", str(one.n_calls))] if one.n_calls else []
         for by, of in views:

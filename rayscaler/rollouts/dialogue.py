@@ -30,6 +30,9 @@ from rayscaler.messages import STOP, Message, ToolCall
 from rayscaler.rollouts.chat import Reply
 from rayscaler.trajectory import ErrorType, StopReason
 
+MAX_DEPTH = 100
+"""Levels of a call's arguments. A stored trajectory with more than 200 could not be read again."""
+
 
 class Need(StrEnum):
     """What a dialogue waits for."""
@@ -169,7 +172,19 @@ def fault_in(message: Message, before: Sequence[Message]) -> str:
             return f"arguments of the call to {call.name} are no JSON: {error}"
         except RecursionError:
             return f"arguments of the call to {call.name} are nested too deeply"
+        if _depth(call.arguments) > MAX_DEPTH:
+            return f"arguments of the call to {call.name} are nested deeper than {MAX_DEPTH} levels"
     return ""
+
+
+def _depth(value: Any) -> int:
+    """Levels of nesting; counted without recursion, up to one more than may be."""
+    level, depth = [value], 0
+    while level and depth <= MAX_DEPTH:
+        level = [inner for one in level if isinstance(one, (dict, list))
+                 for inner in (one.values() if isinstance(one, dict) else one)]
+        depth += 1
+    return depth
 
 
 def _tool_message(call: ToolCall, answer: Any) -> Message:

@@ -17,6 +17,7 @@ import json
 import logging
 import os
 import random
+import re
 import time
 import urllib.request
 from collections import OrderedDict
@@ -45,6 +46,8 @@ NO_KEY = "none"
 
 PASSING = frozenset({408, 409, 425, 429})
 """Statuses below 500 that pass by themselves."""
+
+_TOO_LONG = re.compile(r"maximum context length|maximum model length|context_length_exceeded", re.IGNORECASE)
 
 SPELLED = 64
 """Environments whose tools a worker keeps as the text that is sent, the ones used last."""
@@ -158,7 +161,10 @@ class EndpointChat:
         self._spelled: list[bytes] = []
 
     async def reply(self, messages: Sequence[Message], tools: Sequence[dict[str, Any]], sampling: Sampling) -> Reply:
-        """The model's next message. Raises EndpointError."""
+        """The model's next message. A conversation that outgrew the model's context is a reply that cannot be read: it
+        ends as that side's failure, where a broken server would take the longest conversations out of every mean.
+        Raises EndpointError.
+        """
         body = self._body(messages, tools, sampling)
         try:
             async with asyncio.timeout(max(0.0, self._until - time.monotonic())):
@@ -167,6 +173,11 @@ class EndpointChat:
             limit_s = self._server.limits.conversation_s
             raise EndpointError(f"the conversation took longer than {limit_s:g} s "
                                 "(resources.conversation_timeout_s)") from None
+        except EndpointError as error:
+            if not is_too_long(error):
+                raise
+            said = Message(role="assistant", content="")
+            return Reply(said, malformed=f"the conversation is too long for the model: {error}")
         choice = answer["choices"][0]
         reason = str(choice.get("finish_reason") or "")
         n_calls = sum(len(message.tool_calls) for message in messages)
@@ -254,6 +265,11 @@ def check_endpoint(side: str, endpoint: Endpoint, timeout_s: float = 10.0, *, st
 def passes(error: Exception) -> bool:
     """Whether the same call may succeed later: anything but a refusal."""
     return not isinstance(error, Refused) or error.status >= 500 or error.status in PASSING
+
+
+def is_too_long(error: EndpointError) -> bool:
+    """Whether a server refused a request because the model's context is shorter, in the words of vLLM and OpenAI."""
+    return str(error).startswith("status 400") and _TOO_LONG.search(str(error)) is not None
 
 
 def wait_s(attempt: int, error: Exception, longest_s: float) -> float:

@@ -173,6 +173,8 @@ async def _user_works(stage: _Stage, user: SimulatedUser) -> None:
     said = Message(role="user", content=message.content)
     if any(stop in said.content for stop in user.stop):
         stage.record.append(said)
+        if not stage.turns:
+            raise Ended(StopReason.MALFORMED_REPLY, ErrorType.USER, "the user ends it before the agent has said a word")
         raise Ended(StopReason.USER_STOP)
     stage.hear(said)
 

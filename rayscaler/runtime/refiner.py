@@ -168,7 +168,10 @@ class Refiner:
                 raise
         self._failed_in_a_row = 0
         ledger.requests += completion.retries + 1
-        heard = _heard(completion.answer)
+        try:
+            heard = _heard(completion.answer)
+        except (TypeError, ValueError, LookupError, AttributeError) as error:
+            raise EndpointError(f"the answer is not of the API's form: {error}", 0) from error
         await asyncio.to_thread(self._answers.keep, key, heard)
         return heard
 

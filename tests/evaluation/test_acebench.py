@@ -32,6 +32,14 @@ def talk(item: Item, *replies: Message) -> Trajectory:
                       steps=tuple(steps), changes=(), stop_reason=StopReason.TURNS_DONE)
 
 
+def test_a_number_that_python_cannot_spell_or_hold_is_graded_as_wrong(bench: AceBench):
+    item = next(item for item in bench.items() if item.subset == "en/normal_atom_number")
+    (name, arguments), = item.payload.answers[0].items()
+    for number in ("0x" + "f" * 9000, "1" + "0" * 400):
+        written = f"[{name}({', '.join(f'{key}={number}' for key in arguments)}, qqq={number})]"
+        assert bench.grade(item, talk(item, Message(role="assistant", content=written))).reward == 0.0
+
+
 def native(entry: Entry, calls: list[Call], first: int = 0) -> Message:
     """The calls as a server gives them back."""
     offered = {original: name for name, original in tool_names(entry.functions).items()}

@@ -123,6 +123,12 @@ def test_the_written_form_is_read_and_never_run():
             read_calls(text)
 
 
+@pytest.mark.parametrize("value", ["+".join("1" * 400), "not " * 500 + "1", "a" + ".a" * 600])
+def test_what_is_nested_deeper_than_python_can_write_is_no_list_of_calls(value: str):
+    with pytest.raises(ValueError, match="not a list of calls"):
+        read_calls(f"[book(n={value})]")
+
+
 def test_the_first_list_is_found_in_words():
     assert first_list("Sure: [a(x=[1, 2])] and [b()]") == "[a(x=[1, 2])]"
     assert first_list("none [here") == ""

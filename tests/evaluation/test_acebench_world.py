@@ -92,6 +92,11 @@ def test_what_does_not_fit_is_answered_and_changes_nothing():
     assert json.dumps(airline.state) == before
 
 
+def test_a_number_beyond_all_prices_is_answered_with_its_error():
+    order = {"username": "Ann", "merchant_name": "Grill", "items": [{"product": "Soup", "quantity": 10**400}]}
+    assert call(world(logged_in_users=["Ann"]), "add_food_delivery_order", **order).startswith("Error")
+
+
 def test_a_world_that_was_never_called_has_no_state():
     assert world().compared() == []
     assert state_mismatch([], [{"BaseApi": {"wifi": True}}])

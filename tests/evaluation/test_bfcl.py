@@ -215,6 +215,22 @@ def test_a_world_answers_as_the_harness_does_and_runs_nothing_else(bench: Bfcl, 
     assert not path.exists()
 
 
+def test_what_the_calculator_would_not_end_is_refused_at_once(bench: Bfcl):
+    item = next(item for item in bench.items() if "MathAPI" in item.payload["entry"].get("involved_classes", ()))
+    world = bench.world(item)
+    for name, arguments in (
+        ("power", {"base": 9, "exponent": 9**9}), ("power", {"base": 2, "exponent": -(10**400)}),
+        ("logarithm", {"value": 2, "base": 10, "precision": 10**12}), ("square_root", {"number": 2, "precision": 1e9}),
+    ):
+        assert "rror" in world.call(ToolCall(id="c", name=name, arguments=arguments), "agent").text
+    assert "8" in world.call(ToolCall(id="c", name="power", arguments={"base": 2, "exponent": 3}), "agent").text
+
+
+def test_no_reply_is_no_refusal(bench: Bfcl):
+    item = next(item for item in bench.items() if item.subset == "irrelevance")
+    assert bench.grade(item, record(item, asked(item))).reward == 0.0
+
+
 def test_over_20_replies_in_a_turn_are_wrong_as_upstream_stops_there(bench: Bfcl):
     item = next(item for item in bench.items() if item.item_id == "multi_turn_base_0")
     first, *rest = gold_turns(item)

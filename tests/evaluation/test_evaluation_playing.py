@@ -140,6 +140,7 @@ def test_a_tool_that_ends_the_conversation_ends_it_after_its_answer():
         (Says([("break", {})]), Says("Hi."), StopReason.ENVIRONMENT_FAILED, ErrorType.INFRASTRUCTURE),
         (Says("", ""), Says("Hi."), StopReason.MALFORMED_REPLY, ErrorType.AGENT),
         (Says("Hi."), Says(""), StopReason.MALFORMED_REPLY, ErrorType.USER),
+        (Says("Hi."), Says(STOP), StopReason.MALFORMED_REPLY, ErrorType.USER),
         (Says("Hi."), Says([("add", {})]), StopReason.MALFORMED_REPLY, ErrorType.USER),
         (Says(*["Hm."] * 6), Says(*["Go on."] * 7), StopReason.MAX_TURNS, ErrorType.AGENT),
         (Says([("add", {})] * 6), Says("Hi."), StopReason.MAX_CALLS, ErrorType.AGENT),

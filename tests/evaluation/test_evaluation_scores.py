@@ -66,6 +66,12 @@ def test_scores_with_checks_left_out_are_kept_apart():
     assert score(found, "pass^1").n_items == 1
 
 
+def test_a_broken_conversation_stands_beside_the_others_of_its_item():
+    found = scores([graded("a", 0, 1.0, uncovered=("judge",)), graded("a", 1, None), graded("b", 0, 0.0)])
+    assert score(found, "infrastructure", without="judge").value == 0.5
+    assert score(found, "infrastructure").value == 0.0
+
+
 def test_subsets_and_lengths_are_scored_apart_and_lengths_stand_in_number_order():
     found = scores([graded(f"i{n}", 0, float(n < 10), subset=f"s{n % 2}", n_calls=n) for n in (2, 3, 10)])
     assert score(found, "pass^1", "subset", "s0").n_items == 2

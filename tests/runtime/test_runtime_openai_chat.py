@@ -140,6 +140,20 @@ def test_a_refusal_is_not_repeated(server):
         asyncio.run(ask())
 
 
+@pytest.mark.parametrize(("said", "whose"), [
+    ("status 400: {\"message\":\"This model's maximum context length is 64 tokens.\"}, attempt 1", ErrorType.AGENT),
+    ("status 400: no such parameter, attempt 1", ErrorType.INFRASTRUCTURE),
+    ("status 500: maximum context length, attempt 9", ErrorType.INFRASTRUCTURE),
+])  # fmt: skip
+def test_a_conversation_that_outgrows_the_model_is_its_side_s_failure(server, monkeypatch, said, whose):
+    async def refuse(*_: object) -> None:
+        raise EndpointError(said)
+
+    monkeypatch.setattr(Server, "complete", refuse)
+    found = played(RolloutRecipe(agent=server.set(*ROWS).endpoint()), tasks=shop_tasks()[:1])
+    assert found[0].trajectory.error_type == whose
+
+
 class Echo(BaseHTTPRequestHandler):
     """Refuses every request and repeats the key that came with it."""
 

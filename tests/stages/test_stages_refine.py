@@ -77,7 +77,8 @@ def test_all_stages_with_a_model_account_for_every_question_and_stand_without_it
     assert tokens == seen["prompt_tokens"] + seen["completion_tokens"]
     same = {name: made.table(name).equals(plain.table(name)) for name in ("tools", "links", "environments", "tasks")}
     if persona == "hostile":
-        assert {row["status"] for row in rows} == {"refused"}
+        assert all(row["after"] == row["before"] for row in rows)
+        assert sum(row["status"] == "refused" for row in rows) > len(rows) / 2
         assert same == dict.fromkeys(same, True)
     else:
         assert sum(row["status"] == "accepted" for row in rows) > len(rows) / 2

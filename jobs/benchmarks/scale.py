@@ -4,7 +4,7 @@ Memory: every stage with one worker, planning and work in one process (`scale_al
 enlarged to 30,000, 60,000 and 100,000 tools, and to 1,000, 10,000 and 100,000 trajectories, by repeating rows under new
 ids. Throughput: the same stages on Ray with one and with two workers, each on a fixed number of its shards.
 
-The figure of `docs/scale.md` is this command on an idle machine; `--quick` shows in a minute that it runs.
+The figures of `docs/scale.md` are this command on an idle machine; `--quick` on a small run shows that it runs.
 """
 
 from __future__ import annotations
@@ -40,6 +40,9 @@ OF_TRAJECTORIES = ("tasks", "trajectories", "verdicts", "signatures")
 FIXED = ("benchmark_texts", "tokenizers")
 IDS = ("tool_id", "phrase", "src", "dst", "domain_id", "environment_id", "tool_ids")
 """Columns that are renamed in the copies of the first tables; in those of the others it is their key."""
+
+NAMED_INSIDE = {"trajectory": "trajectory_id", "task": "task_id", "spec": "environment_id"}
+"""JSON columns, and the id of the row that stands in them."""
 
 GROWING = {
     "tools": ("embed", "connect", "partition", "link", "materialize", "compose"),
@@ -143,15 +146,16 @@ def _write(store: Store, name: str, rows: pa.Table, copies: int, ids: Sequence[s
 
 
 def renamed(rows: pa.Table, ids: Sequence[str], copy: int) -> pa.Table:
-    """The same rows under other ids: `~2` behind each, also where a JSON column begins with the trajectory's own."""
+    """The same rows under other ids: `~2` behind each, also where a JSON column names the row itself."""
 
     def other(value: Any) -> Any:
         return [f"{one}~{copy}" for one in value] if isinstance(value, list) else f"{value}~{copy}"
 
     def one(row: dict[str, Any]) -> dict[str, Any]:
         new = {name: other(row[name]) for name in ids if name in row}
-        if "trajectory" in row:
-            new["trajectory"] = row["trajectory"].replace(row["trajectory_id"], new["trajectory_id"], 1)
+        for column, key in NAMED_INSIDE.items():
+            if column in row and key in new:
+                new[column] = row[column].replace(f'"{row[key]}"', f'"{new[key]}"')
         return {**row, **new}
 
     return pa.Table.from_pylist([one(row) for row in rows.to_pylist()], schema=rows.schema)

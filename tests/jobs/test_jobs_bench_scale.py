@@ -52,7 +52,7 @@ def test_twice_the_trajectories_cost_twice_the_model_calls_and_no_more_files_per
     assert files[0] == files[1]
 
 
-def test_a_copy_has_other_ids_in_its_columns_and_at_the_head_of_its_json():
+def test_a_copy_has_other_ids_in_its_columns_and_where_its_json_names_it():
     said = '{"trajectory_id":"a1","task_id":"t1"}'
     rows = pa.table({"trajectory_id": ["a1"], "task_id": ["t1"], "trajectory": [said]})
     assert scale.renamed(rows, ("trajectory_id",), 2).to_pylist() == [

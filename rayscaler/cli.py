@@ -191,6 +191,8 @@ def show(
     limit: Annotated[int, typer.Option(min=0, help="Rows shown at most.")] = 20,
     where: Annotated[list[str] | None, typer.Option(metavar="COLUMN=VALUE", help="Only such rows.")] = None,
     columns: Annotated[str, typer.Option(metavar="A,B", help="Only these columns.")] = "",
+    mask: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a page of training examples with what the "
+                                              "loss looks at in colour: all that match, --limit of them.")] = None,
 ) -> None:
     """Show a run: its tables, the rows of TABLE, or the row KEY of TABLE whole. `funnel` counts the verdicts,
     `coherence` reports on the domains, `refinements` on what a model was asked and what was taken of it.
@@ -199,7 +201,9 @@ def show(
     loss looks at.
     """
     opened, console = open_run(run), Console()
-    if table is None:
+    if mask is not None:
+        _write_mask_page(opened, mask, select(opened.table("examples"), where or []), key or "", limit)
+    elif table is None:
         console.print(overview(opened.tables()))
     elif table == "funnel" and key is None and not where and not columns:
         console.print(funnel_report(opened.table("funnel").to_pylist()))
@@ -213,6 +217,17 @@ def show(
         wanted = [name.strip() for name in columns.split(",") if name.strip()]
         rows = select(opened.table(table), where or [])
         console.print(rows_table(table, rows, limit=limit, width=console.width, columns=wanted))
+
+
+def _write_mask_page(run: Run, path: Path, rows: Any, key: str, limit: int) -> None:
+    from rayscaler.display.mask_page import mask_page
+    from rayscaler.training.tokenizer import CONTROL, MARKUP, load_tokenizer  # imports transformers
+
+    tokenizer = load_tokenizer(run.table("tokenizers")["tokenizer_json"][0].as_py())
+    chosen = [row for row in rows.to_pylist() if key in row["trajectory_id"]][: limit or None]
+    title = f"{run.config['name']}: what the loss looks at"
+    path.write_text(mask_page(chosen, tokenizer, control=(*CONTROL, *MARKUP), title=title), encoding="utf-8")
+    typer.echo(f"{len(chosen)} examples: {path}")
 
 
 @app.command()

@@ -27,7 +27,8 @@ class Logbook:
     def __init__(self, model: Any, world: int, *, first_step: int) -> None:
         from torch.utils.tensorboard import SummaryWriter
 
-        self.folder = Path(tempfile.mkdtemp(prefix="rayscaler-log-"))
+        self._temporary = tempfile.TemporaryDirectory(prefix="rayscaler-log-")
+        self.folder = Path(self._temporary.name)
         self.n_parameters = sum(parameter.numel() for parameter in model.parameters())
         self.peak = _peak_flops() * world
         self._board = SummaryWriter(str(self.folder / "tensorboard"))
@@ -54,6 +55,11 @@ class Logbook:
         filesystem.create_dir(folder, recursive=True)
         local = pafs.LocalFileSystem()
         pafs.copy_files(str(self.folder), folder, source_filesystem=local, destination_filesystem=filesystem)
+
+    def close(self) -> None:
+        """Forget the files here; what was uploaded stays."""
+        self._board.close()
+        self._temporary.cleanup()
 
 
 def _peak_flops() -> float:

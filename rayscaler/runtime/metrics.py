@@ -7,7 +7,8 @@ The driver counts what the workers report of each shard, so a shard that a dead 
     rayscaler_left_out           counter   things left out, by stage and reason
     rayscaler_shards             gauge     shards of the stage's present step, by state: done, planned
     rayscaler_kept_share         gauge     of the verdicts so far, the share that keeps its trajectory
-    rayscaler_tokens             counter   tokens that models wrote (rollout), tokens of training examples (curate)
+    rayscaler_tokens             counter   tokens that models wrote (rollout, evaluate), of training examples (curate),
+                                           that were trained on (train)
     rayscaler_tokens_per_s       gauge     the same per second since the step began
     rayscaler_conversations      gauge     conversations that are being played, by worker
 """
@@ -26,8 +27,12 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
-KEPT, TOKENS = "kept", ("completion_tokens", "n_tokens")
-"""Columns that are counted: of each verdict, of each reply of a model, of each training example."""
+KEPT = "kept"
+"""The column of verdicts that is counted."""
+
+TOKENS = {"model_calls": "completion_tokens", "evaluation_calls": "completion_tokens", "examples": "n_tokens",
+          "losses": "n_tokens"}
+"""Table -> column whose tokens are counted: of each reply of a model, training example and step of training."""
 
 
 class Tally(NamedTuple):
@@ -43,7 +48,7 @@ class Tally(NamedTuple):
 def tally(made: Mapping[str, pa.Table], reasons: Mapping[str, int]) -> Tally:
     """Count a shard's tables."""
     verdicts = [arrow[KEPT] for arrow in made.values() if KEPT in arrow.schema.names]
-    tokens = [arrow[name] for arrow in made.values() for name in TOKENS if name in arrow.schema.names]
+    tokens = [arrow[TOKENS[name]] for name, arrow in made.items() if name in TOKENS]
     return Tally(
         {name: arrow.num_rows for name, arrow in made.items()},
         dict(reasons),

@@ -25,6 +25,7 @@ def test_a_shard_is_tallied_by_its_columns():
     made = tally({"verdicts": verdicts, "examples": examples}, {"too_long": 1})
     assert made == Tally({"verdicts": 3, "examples": 2}, {"too_long": 1}, judged=3, kept=2, tokens=12)
     assert tally({"examples": examples.slice(0, 0)}, {}).tokens == 0
+    assert tally({"losses": examples, "checkpoints": pa.table({"n_tokens": [12]})}, {}).tokens == 12   # the same tokens
 
 
 def scraped(done: Callable[[str], bool]) -> str:

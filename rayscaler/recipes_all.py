@@ -47,5 +47,8 @@ class Recipes(Recipe):
         if not isinstance(values, dict) or not isinstance(values.get("evaluate"), dict):
             return values
         played, score = values["evaluate"], values.get("score") or {}
-        same = {"heldout": played.get("heldout", True) is not None, "benchmarks": played.get("benchmarks", ())}
+        heldout = played.get("heldout", {})
+        same = {"heldout": heldout is not None, "benchmarks": played.get("benchmarks", ())}
+        if isinstance(heldout, dict) and "gold" in heldout:
+            same["gold"] = heldout["gold"]
         return {**values, "score": {**score, **same}} if isinstance(score, dict) else values

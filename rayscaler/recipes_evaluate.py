@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from rayscaler.recipes import Agent, FilterRecipe, Recipe, ScriptedUser, User
+from rayscaler.recipes import Agent, FilterRecipe, Recipe, ScriptedAgent, ScriptedUser, User
 
 
 class EvaluatedModel(Recipe):
@@ -18,6 +18,9 @@ class EvaluatedModel(Recipe):
     folder: str = Field("", description="A folder with a model in Hugging Face layout, its tokenizer beside it.")
     temperature: float = Field(0.7, ge=0, description="Of a served checkpoint. Ours; 0 makes all trials alike.")
     max_tokens: int = Field(1024, ge=1, description="Longest reply of a served checkpoint, in tokens. Ours.")
+    max_model_len: int = Field(8192, ge=16, description="Of a served checkpoint: tokens of prompt and reply together.")
+    reasoning_parser: str = Field("qwen3", description="How a served checkpoint marks its reasoning, as vLLM names it; "
+                                  "empty for one that learnt none: `qwen3` takes words without tags for reasoning.")
 
     @model_validator(mode="after")
     def _one_place(self) -> EvaluatedModel:
@@ -38,7 +41,10 @@ class HeldOut(Recipe):
         ("heldout_task", "heldout_domain"), description="Held-out tasks of known domains, and held-out domains.")
     verticals: tuple[str, ...] = Field((), description="Globs over domain titles: their tasks are scored apart too.")
     calls: bool = Field(True, description="Also ask for each gold call after the gold history: call accuracy. Ours.")
-    limit: int = Field(0, ge=0, description="Tasks of each split at most, by id; 0: all.")
+    gold: ScriptedAgent = Field(ScriptedAgent(error_rate=0), description="Who plays the gold history of `calls`: as in "
+                                "`rollout` where the models learnt from it, or a style breaks off that they never saw.")
+    limit: int = Field(0, ge=0, description="Tasks of each split at most, by id, and as many of the verticals apart; "
+                       "0: all.")
 
 
 class EvaluatedBenchmark(Recipe):
@@ -88,6 +94,7 @@ class ScoreRecipe(Recipe):
 
     filter: FilterRecipe = FilterRecipe()
     heldout: bool = Field(True, description="Whether held-out tasks were played; as `evaluate` says.")
+    gold: ScriptedAgent = Field(ScriptedAgent(error_rate=0), description="As `evaluate.heldout` says.")
     benchmarks: tuple[EvaluatedBenchmark, ...] = Field((), description="Where the benchmarks' data is; as `evaluate` "
                                                       "says.")
 

@@ -85,7 +85,7 @@ def regraded(run: Run, config: Config) -> Regraded:
         raise ConfigError(f"{config.name}: expected the configuration of the run's evaluation, found no `evaluate`")
     refs = {table.name: run.ref(table.name) for table in (TASKS, ENVIRONMENTS)} if recipe.heldout else {}
     benchmarks = {b.name: open_benchmark(b.name, config.base / b.path) for b in recipe.benchmarks}
-    graders = Graders(benchmarks, recipe.filter, run.store, refs, config.seed)
+    graders = Graders(benchmarks, recipe.filter, run.store, refs, config.seed, gold=recipe.gold)
     episodes = run.table("episodes").to_pylist()
     then = {row["episode_id"]: row for row in run.table("grades").to_pylist()}
     now = {row["episode_id"]: grade_row(row, graders.grade(row)) for row in episodes}

@@ -14,6 +14,7 @@ from rayscaler.recipes import Agent, Endpoint
 from rayscaler.recipes_evaluate import EvaluatedModel, EvaluateRecipe
 from rayscaler.runtime.context import Context
 from rayscaler.runtime.serving_process import served
+from rayscaler.serving import ServedModel
 from rayscaler.tables import CHECKPOINTS
 
 
@@ -26,7 +27,8 @@ def agent_of(model: EvaluatedModel, ctx: Context[EvaluateRecipe]) -> Iterator[Ag
     if model.agent is not None:
         yield model.agent
         return
-    with _folder(model, ctx) as folder, served(folder, name=model.name) as server:
+    settings = ServedModel(source="-", max_model_len=model.max_model_len, reasoning_parser=model.reasoning_parser)
+    with _folder(model, ctx) as folder, served(folder, name=model.name, model=settings) as server:
         yield Endpoint(model=model.name, base_url=server.base_url, temperature=model.temperature,
                        max_tokens=model.max_tokens)
 

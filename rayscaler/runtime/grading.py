@@ -10,7 +10,7 @@ from typing import Any
 from rayscaler.canonical import dumps
 from rayscaler.evaluation.benchmark import Benchmark, Grade, Item
 from rayscaler.evaluation.scores import Graded, scores
-from rayscaler.recipes import FilterRecipe
+from rayscaler.recipes import FilterRecipe, ScriptedAgent
 from rayscaler.runtime.heldout import CALLS, HELDOUT, TaskSet, grade_task
 from rayscaler.runtime.hosts import Hosts
 from rayscaler.runtime.lookup import Lookup
@@ -25,20 +25,20 @@ Row = Mapping[str, Any]
 class Graders:
     """Grades rows of `episodes`.
 
-    refs: the run's tables of tasks and environments, if held-out tasks were played. seed: the run's, from which the
-    gold history of single calls is played again.
+    refs: the run's tables of tasks and environments, if held-out tasks were played. seed: the run's, from which `gold`
+    plays the history of single calls again.
     """
 
     def __init__(
         self, benchmarks: Mapping[str, Benchmark], recipe: FilterRecipe, store: Store, refs: Mapping[str, Ref],
-        seed: int,
+        seed: int, *, gold: ScriptedAgent,
     ) -> None:  # fmt: skip
         self.benchmarks, self.recipe = benchmarks, recipe
         self._items = {b.name: {item.item_id: item for item in b.items()} for b in benchmarks.values()}
         if TASKS.name in refs:
             self.tasks = Lookup(store, refs[TASKS.name], columns=("task_id", "task"))
             self.hosts = Hosts(store, refs[ENVIRONMENTS.name])
-            self.set = TaskSet("", (), seed)
+            self.set = TaskSet("", (), seed, gold)
         self._calls = lru_cache(64)(self._calls_of)
 
     def grade(self, row: Row) -> Grade | None:

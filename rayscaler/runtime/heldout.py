@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fnmatch import fnmatch
 from typing import NamedTuple, NoReturn
 
@@ -22,16 +23,18 @@ HELDOUT, CALLS = "heldout", "calls"
 VERTICAL = "vertical"
 """The label of tasks whose domain is one of the chosen verticals."""
 
-FAULTLESS = RolloutRecipe(agent=ScriptedAgent(error_rate=0.0))
-"""Who plays the gold history."""
+def is_vertical(title: str, verticals: Sequence[str]) -> bool:
+    """Whether a glob matches the domain's title; case does not count."""
+    return any(fnmatch(title.lower(), glob.lower()) for glob in verticals)
 
 
 class TaskSet(NamedTuple):
-    """Whose tasks they are: `version` names the run's table of tasks."""
+    """Whose tasks they are: `version` names the run's table of tasks. `gold` plays the history of single calls."""
 
     version: str
     verticals: tuple[str, ...]
     seed: int
+    gold: ScriptedAgent = ScriptedAgent(error_rate=0)
 
     def about(self, model: str, task: Task, title: str) -> About:
         """What an episode of a task says of itself."""
@@ -40,11 +43,11 @@ class TaskSet(NamedTuple):
 
     def labels(self, title: str) -> tuple[str, ...]:
         """The labels of a domain's tasks."""
-        return (VERTICAL,) if any(fnmatch(title.lower(), glob.lower()) for glob in self.verticals) else ()
+        return (VERTICAL,) if is_vertical(title, self.verticals) else ()
 
     def calls(self, task: Task, environment: Environment) -> GoldCalls:
         """The calls of a task, each after gold history. Deterministic."""
-        gold = play(task, environment, FAULTLESS, trial=0, seed=self.seed)
+        gold = play(task, environment, RolloutRecipe(agent=self.gold), trial=0, seed=self.seed)
         spec = environment.spec
         tools = [tool.to_openai() for tool in spec.tools]
         return GoldCalls(self.version, call_items(gold, tools, subset=task.split, labels=self.labels(spec.title)))

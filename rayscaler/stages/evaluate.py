@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable
+from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,7 +20,7 @@ from rayscaler.runtime.cluster import pool_size
 from rayscaler.runtime.context import Context
 from rayscaler.runtime.conversations import JOURNAL, Kept, Terms, share
 from rayscaler.runtime.episodes import Episodes, episode_kept, recipe_of, scripted_kept
-from rayscaler.runtime.heldout import CALLS, HELDOUT, TaskSet
+from rayscaler.runtime.heldout import CALLS, HELDOUT, TaskSet, is_vertical
 from rayscaler.runtime.hosts import Hosts
 from rayscaler.runtime.lookup import Lookup
 from rayscaler.runtime.openai_chat import check_endpoint
@@ -113,13 +114,21 @@ def _payloads(ctx: Context[EvaluateRecipe], model: EvaluatedModel, benchmarks: d
 
 def _heldout_tasks(ctx: Context[EvaluateRecipe]) -> list[str]:
     """The held-out tasks by environment, then id: those of one environment are played by one worker."""
-    assert ctx.recipe.heldout
+    heldout = ctx.recipe.heldout
+    assert heldout
     rows = ctx.read(TASKS, ["environment_id", "task_id", "split"]).to_pylist()
-    found: list[str] = []
-    for split in ctx.recipe.heldout.splits:
-        names = sorted((row["environment_id"], row["task_id"]) for row in rows if row["split"] == split)
-        found += [name for _, name in names[: ctx.recipe.heldout.limit or None]]
-    return found
+    named = ctx.read(ENVIRONMENTS, ["environment_id", "title"]).to_pylist()
+    titles = {row["environment_id"]: row["title"] for row in named}
+    chosen_tasks = []
+    for split, vertical in product(heldout.splits, (False, True)):
+        own = [row for row in rows if row["split"] == split
+               and is_vertical(titles[row["environment_id"]], heldout.verticals) == vertical]
+        chosen_tasks += sorted(own, key=lambda row: row["task_id"])[: heldout.limit or None]
+    return [row["task_id"] for row in sorted(chosen_tasks, key=_place)]
+
+
+def _place(task: dict[str, Any]) -> tuple[str, str, str]:
+    return task["split"], task["environment_id"], task["task_id"]
 
 
 def _play(
@@ -160,7 +169,7 @@ class PlayEpisodes:
             self.hosts = Hosts(given.store, given.refs[ENVIRONMENTS.name])
             assert recipe.heldout
             version = f"tasks {given.refs[TASKS.name].fingerprint}"
-            self.set = TaskSet(version, recipe.heldout.verticals, given.seed)
+            self.set = TaskSet(version, recipe.heldout.verticals, given.seed, recipe.heldout.gold)
         self.items = {b.name: {item.item_id: item for item in b.items()} for b in given.benchmarks.values()}
         self.episodes = None
         if self.recipe.endpoints:

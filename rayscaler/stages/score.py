@@ -6,7 +6,6 @@ from typing import Any
 
 from rayscaler.evaluation.adapters import open_benchmark
 from rayscaler.evaluation.benchmark import Benchmark
-from rayscaler.recipes import FilterRecipe
 from rayscaler.recipes_evaluate import ScoreRecipe
 from rayscaler.runtime.context import Context
 from rayscaler.runtime.grading import Graders, grade_row, score_rows
@@ -34,7 +33,7 @@ def run(ctx: Context[ScoreRecipe]) -> None:
     """One grade per episode; then one worker counts them."""
     benchmarks = {b.name: open_benchmark(b.name, ctx.base / b.path) for b in ctx.recipe.benchmarks}
     refs = {name: ctx.inputs[name] for name in (TASKS.name, ENVIRONMENTS.name) if name in ctx.inputs}
-    given = (benchmarks, ctx.recipe.filter, ctx.store, refs, ctx.seed)
+    given = (benchmarks, ctx.recipe, ctx.store, refs, ctx.seed)
     ctx.map(ctx.rows(EPISODES, per_shard=64), GradeEpisodes, *given, writes=(GRADES,))
     counted = (ctx.store, ctx.input(EPISODES), ctx.targets[GRADES.name], ctx.seed)
     ctx.map(ctx.payloads([0]), CountGrades, *counted, writes=(SCORES,))
@@ -43,9 +42,9 @@ def run(ctx: Context[ScoreRecipe]) -> None:
 class GradeEpisodes:
     """Grades a group of episodes."""
 
-    def __init__(self, benchmarks: dict[str, Benchmark], recipe: FilterRecipe, store: Store, refs: dict[str, Ref],
+    def __init__(self, benchmarks: dict[str, Benchmark], recipe: ScoreRecipe, store: Store, refs: dict[str, Ref],
                  seed: int) -> None:
-        self.graders = Graders(benchmarks, recipe, store, refs, seed)
+        self.graders = Graders(benchmarks, recipe.filter, store, refs, seed, gold=recipe.gold)
 
     def __call__(self, payload: list[dict[str, Any]]) -> Output:
         return Output({GRADES.name: [grade_row(row, self.graders.grade(row)) for row in payload]}, len(payload))

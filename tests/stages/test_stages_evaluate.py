@@ -77,7 +77,7 @@ def evaluated(folder: Path, **evaluate: Any) -> Run:
             calls += made.rows["evaluation_calls"]
     put(store, EVALUATION_CALLS, calls)
     played = put(store, EPISODES, episodes)
-    graded = GradeEpisodes({}, config.recipes.score.filter, store, refs, 7)(episodes)
+    graded = GradeEpisodes({}, config.recipes.score, store, refs, 7)(episodes)
     scored = CountGrades(store, played, put(store, GRADES, graded.rows["grades"]), 7)(0)
     put(store, SCORES, scored.rows["scores"])
     store.write_json({"config": config.model_dump(mode="json", exclude={"base"}),

@@ -134,6 +134,8 @@ class MaterializeRecipe(Refinable):
                                  "a property inside has half, a tool twice as many. Ours: one line of text.")
     max_parameters: int = Field(1800, ge=200, description="Bytes of a tool's parameters; above, detail after detail is "
                                 "left out. Ours: the usual tool has 500, and 20 of this size fill an 8k prompt.")
+    policy: Literal["full", "brief"] = Field("full", description="What the agent's system prompt says: subject, date "
+                                             "and all rules, or title, date and the rules of this world. Ours.")
     certificate_samples: int = Field(3, ge=1, description="Argument samples per tool in the certificate. Ours.")
 
 
@@ -161,6 +163,8 @@ class ScriptedAgent(Recipe):
 
     kind: Literal["scripted"] = "scripted"
     error_rate: float = Field(0.25, ge=0, le=1, description="Share of conversations with one planted mistake.")
+    terse: bool = Field(False, description="No words beside a call, no question whether it may act, one call per "
+                        "message: what comes next follows from what was said, which small models need. Ours.")
 
 
 class ScriptedUser(Recipe):
@@ -304,6 +308,10 @@ class CurateRecipe(Recipe):
     tokenizer: str = Field("bpe", description="`bpe` trains a byte-level BPE on the run's own text; else a local "
                            "folder or hub name of a pretrained tokenizer with a chat template.")
     vocabulary: int = Field(4096, ge=512, description="Tokens of the trained BPE. Ours.")
+    digits: int = Field(1, ge=1, le=4, description="Digits that one token of the trained BPE may have: with 2, "
+                        "`ord-4570` ends in 45 and 70. Ours.")
+    template: Literal["chatml", "compact"] = Field("chatml", description="How the trained BPE's chat template tells of "
+                                                   "tools: Qwen3's form, or one line each without descriptions. Ours.")
     max_tokens: int = Field(8192, ge=16, description="Longer examples are dropped whole.")
     verticals: tuple[str, ...] = Field((), description="Globs over domain titles: phase 2 trains on them.")
     max_similarity: float = Field(0.9, ge=0.1, le=1, description="A conversation whose word shingles are more like an "
@@ -333,6 +341,7 @@ class Shape(Recipe):
     head_dim: int = Field(32, ge=2, description="Width of one head.")
     mlp: int = Field(512, ge=8, description="Width of the gated feed-forward layer.")
     rope_theta: float = Field(10_000.0, gt=0, description="Base of the rotary position angles.")
+    positions: int = Field(0, ge=0, description="Longest sequence that the model says it takes; 0: a packed row.")
 
 
 class Lora(Recipe):
@@ -345,9 +354,14 @@ class Lora(Recipe):
 class Phase(Recipe):
     """One phase of fine-tuning. It starts from the phase before it, the first from `train.model`."""
 
+    start: str = Field("", description="What it starts from: an earlier phase, `model` for `train.model`; empty takes "
+                       "the phase before it.")
+
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$", description="Names its folder and its rows.")
-    examples: Literal["all", "verticals"] = Field("all", description="Every example, or those of `curate.verticals`.")
-    epochs: int = Field(2, ge=1, description="Ours: the paper has no value.")
+    examples: Literal["all", "general", "verticals"] = Field("all", description="Every example, those outside of "
+                                                             "`curate.verticals`, or those inside.")
+    epochs: int = Field(2, ge=0, description="0 writes the model down that the phase starts from, to compare with. "
+                        "Ours: the paper has no value.")
     learning_rate: float = Field(1e-5, gt=0, description="Peak. Ours: the paper has no value.")
 
 
@@ -361,8 +375,13 @@ class TrainRecipe(Recipe):
     lora: Lora | None = Field(None, description="Adapters instead of all weights. Ours: the paper trains all.")
     max_tokens: int = Field(8192, ge=16, description="Tokens of one packed row; longer examples are left out whole.")
     batch: int = Field(16, ge=1, description="Packed rows of one optimiser step, over all workers together.")
+    rename_ids: bool = Field(False, description="Give generated ids (`ord-1007`) other numbers in each epoch, so that "
+                             "they must be copied and cannot be remembered. Ours.")
     warmup: float = Field(0.03, ge=0, le=1, description="Share of a phase's steps that climb to the peak.")
-    weight_decay: float = Field(0.1, ge=0, description="Of AdamW, on matrices only.")
+    optimizer: Literal["adamw", "muon"] = Field("adamw", description="Muon takes the matrices between embeddings and "
+                                                "head, AdamW the rest: fewer tokens from scratch. Ours.")
+    beta2: float = Field(0.999, gt=0, lt=1, description="AdamW's average of squares; PyTorch's value.")
+    weight_decay: float = Field(0.1, ge=0, description="On matrices only.")
     clip: float = Field(1.0, gt=0, description="Largest norm of the gradient.")
     precision: Literal["bf16", "fp32"] = Field("bf16", description="Of the matrix products; weights stay float32.")
     gradient_checkpointing: bool = Field(True, description="Recompute activations: less memory, a third more time.")
@@ -372,6 +391,9 @@ class TrainRecipe(Recipe):
         names = [phase.name for phase in self.phases]
         if not names or len(set(names)) != len(names):
             raise ValueError(f"`phases` needs at least one, each with its own name; found {names}")
+        for number, phase in enumerate(self.phases):
+            if phase.start not in ("", "model", *names[:number]):
+                raise ValueError(f"phase {phase.name} starts from {phase.start!r}: expected `model` or one before it")
         if self.lora and self.model == "scratch":
             raise ValueError("`lora` needs a model to adapt: name one in `model`, or train from scratch without it")
         return self

@@ -49,6 +49,8 @@ class Resources(BaseModel):
                                           "may take; it is then recorded as a failure of the infrastructure.")
     train_workers: int = Field(0, ge=0, description="Workers that train together; 0: one per GPU, one without GPUs.")
     train_cpus: float = Field(1.0, gt=0, description="Logical CPUs of one training worker.")
+    train_rows: int = Field(1, ge=1, description="Packed rows that a training worker runs at once; more pays where "
+                            "rows are short and the model is small.")
     train_retries: int = Field(3, ge=0, description="Times that a phase may lose its workers before the run ends.")
     checkpoint_steps: int = Field(200, ge=1, description="Optimiser steps between two checkpoints.")
     deepspeed: str = Field("", description="A DeepSpeed configuration (configs/deepspeed/zero2.json), relative to the "

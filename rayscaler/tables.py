@@ -299,8 +299,8 @@ CHECKPOINTS = Table("checkpoints", 1, ("phase",), "Trained models, in Hugging Fa
     Field("n_steps", _INT, "Optimiser steps."),
     Field("n_tokens", _INT, "Tokens that went through the model."),
     Field("n_supervised", _INT, "Tokens that the loss looked at."),
-    Field("first_loss", pa.float64(), "Loss of the first step."),
-    Field("last_loss", pa.float64(), "Loss of the last step."),
+    Field("first_loss", pa.float64(), "Loss of the first step; null where there is none.", nullable=True),
+    Field("last_loss", pa.float64(), "Loss of the last step.", nullable=True),
     Field("n_parameters", _INT, "Of the whole model."),
     Field("content", _STR, "SHA-256 of its weights' files."),
 ))

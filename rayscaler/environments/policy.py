@@ -28,6 +28,12 @@ def write_policy(spec: EnvironmentSpec) -> str:
     return "\n".join(lines)
 
 
+def brief_policy(spec: EnvironmentSpec) -> str:
+    """The title and the rules that hold in this environment alone: for agents that were taught the general ones."""
+    rules = [*_scopes(spec), *_rules(spec)][:_MAX_RULES]
+    return "\n".join([f"{spec.title}, {spec.now[:10]}", *(f"- {rule}" for rule in rules)])
+
+
 def _scopes(spec: EnvironmentSpec) -> list[str]:
     """Arguments that have one value everywhere in this world: the account, the instance, the project."""
     fixed: dict[str, str] = {}

@@ -155,7 +155,7 @@ def _agent(setting: Setting, rng: Generator, make_chat: MakeChat) -> tuple[Chat,
         return make_chat(recipe.agent), ""
     faulty = rng.random() < recipe.agent.error_rate
     script = plant(task, spec, session, rng) if faulty else gold_script(task)
-    return ScriptedAgent(task, spec, script, rng), script.planted
+    return ScriptedAgent(task, spec, script, rng, terse=recipe.agent.terse), script.planted
 
 
 def _no_model(endpoint: Endpoint) -> Chat:

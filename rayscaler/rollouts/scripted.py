@@ -93,12 +93,17 @@ class ScriptedAgent:
     which do not feed each other may share a message.
     """
 
-    def __init__(self, task: Task, spec: EnvironmentSpec, script: Script, rng: Generator) -> None:
+    def __init__(
+        self, task: Task, spec: EnvironmentSpec, script: Script, rng: Generator, *, terse: bool = False
+    ) -> None:
+        """terse: never asks for a confirmation, says nothing beside a call, makes one call per message."""
         self._task = task
         self._spec = spec
         self._script = script
         self._voice = phrases.Voice("agent", rng)
-        self._asks_ahead, self._confirms, self._shares = (rng.random() < share for share in (0.3, 0.5, 0.5))
+        habits = [rng.random() < share and not terse for share in (0.3, 0.5, 0.5)]
+        self._asks_ahead, self._confirms, self._shares = habits
+        self._terse = terse
         self._told = {fact.name for fact in task.intent.facts if fact.said}
         self._selecting = {name for names in selecting_facts(task).values() for name in names}
         self._answers: dict[int, Any] = {}
@@ -182,7 +187,8 @@ class ScriptedAgent:
             self._made[call.id] = planned
             calls.append(call)
         kind = "after_error" if batch[0].retry else "before_write" if batch[0].writes else "before_read"
-        return Message(role="assistant", content=self._say(kind), tool_calls=tuple(calls))
+        words = "" if self._terse else self._say(kind)
+        return Message(role="assistant", content=words, tool_calls=tuple(calls))
 
     def _end(self) -> Iterator[Message]:
         if self._script.ending == "loop":

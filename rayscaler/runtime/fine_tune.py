@@ -47,7 +47,7 @@ def fine_tune(job: Job) -> Trained:
             resources_per_worker={"CPU": job.resources.train_cpus, **({"GPU": gpus} if gpus else {})},
         ),
         torch_config=TorchConfig(backend="nccl" if gpus else "gloo"),
-        datasets={DATASET: ray.data.read_parquet(list(job.packs), filesystem=job.filesystem)},
+        datasets={DATASET: ray.data.read_parquet(list(job.packs), filesystem=job.filesystem)} if job.packs else {},
         dataset_config=train.DataConfig(datasets_to_split=[], execution_options=options),
         run_config=train.RunConfig(
             name=STATE,

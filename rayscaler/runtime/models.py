@@ -56,7 +56,7 @@ def qwen3_config(shape: Shape, vocabulary: int, positions: int) -> Any:
         num_attention_heads=shape.heads,
         num_key_value_heads=shape.kv_heads,
         head_dim=shape.head_dim,
-        max_position_embeddings=positions,
+        max_position_embeddings=shape.positions or positions,
         rope_parameters={"rope_type": "default", "rope_theta": shape.rope_theta},
         tie_word_embeddings=True,
     )
@@ -83,6 +83,9 @@ def write_model(model: Any, weights: Mapping[str, Any], tokenizer: Any, folder: 
     if hasattr(model, "peft_config"):
         model = _merged(model, weights, folder / "adapter", start)
         weights = model.state_dict()
+    for settings in (model.config, model.generation_config):
+        if settings.eos_token_id is None:  # a model from scratch: without it `generate` would not end a turn
+            settings.eos_token_id, settings.pad_token_id = tokenizer.eos_token_id, tokenizer.pad_token_id
     model.save_pretrained(folder, state_dict=dict(weights))
     tokenizer.save_pretrained(folder)
     return _weights_digest(folder)

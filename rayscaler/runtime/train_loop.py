@@ -74,7 +74,12 @@ def train_loop(settings: dict[str, Any]) -> None:
     job: Job = settings["job"]
     context = ray.train.get_context()
     with _start(job) as start:
-        Worker(job, start, rank=context.get_world_rank(), world=context.get_world_size()).run()
+        worker = Worker(job, start, rank=context.get_world_rank(), world=context.get_world_size())
+        try:
+            worker.run()
+        finally:
+            if worker.logbook:
+                worker.logbook.close()
 
 
 @contextmanager
@@ -94,12 +99,12 @@ class Worker:
 
     def __init__(self, job: Job, start: str, *, rank: int, world: int) -> None:
         self.job, self.start, self.rank, self.world = job, start, rank, world
-        self.rows = -(-job.recipe.batch // world)
-        """Packed rows that each worker runs per step: collectives wait for all workers, so all run as many."""
+        self.passes = -(-job.recipe.batch // (world * job.resources.train_rows))
+        """How often each worker accumulates per step: collectives wait for all workers, so all do as often."""
         self.tokenizer = load_tokenizer(job.tokenizer_json, job.chat_template)
         self.engine: Engine = make_engine(
             start, job.recipe, job.resources, job.deepspeed,
-            vocabulary=len(self.tokenizer), seed=job.seed, rows=self.rows, world=world,
+            vocabulary=len(self.tokenizer), seed=job.seed, passes=self.passes, world=world,
         )  # fmt: skip
         self.losses = _resume(self.engine)
         self.logbook = Logbook(self.engine.model, world, first_step=len(self.losses)) if rank == 0 else None
@@ -108,6 +113,9 @@ class Worker:
         """All steps that are missing."""
         import ray.train
 
+        if self.job.n_steps == 0:
+            self._report()
+            return
         for slots in _steps(ray.train.get_dataset_shard(DATASET), after=len(self.losses)):
             self.losses.append(self._step(slots))
             if self.logbook:
@@ -117,13 +125,13 @@ class Worker:
 
     def _step(self, slots: list[Slot]) -> dict[str, Any]:
         """One optimiser step over the step's slots; a worker without a slot of its own runs the first at scale 0."""
-        first, mine = slots[0], slots[self.rank :: self.world]
+        first, mine, at_once = slots[0], slots[self.rank :: self.world], self.job.resources.train_rows
         total = 0.0
-        for number in range(self.rows):
-            is_mine = number < len(mine)
-            row, scale = (mine[number].row, 1 / first.step_supervised) if is_mine else (first.row, 0.0)
-            loss = self.engine.accumulate(row, scale, last=number == self.rows - 1)
-            total += loss if is_mine else 0.0
+        for number in range(self.passes):
+            rows = [slot.row for slot in mine[number * at_once : (number + 1) * at_once]]
+            scale = 1 / first.step_supervised if rows else 0.0
+            loss = self.engine.accumulate(rows or [first.row], scale, last=number == self.passes - 1)
+            total += loss if rows else 0.0
         peak, warmup = self.job.phase.learning_rate, self.job.recipe.warmup
         rate = learning_rate(first.step, steps=self.job.n_steps, peak=peak, warmup=warmup)
         norm = self.engine.update(rate)
@@ -167,7 +175,7 @@ class Worker:
                 trained = Trained(self.losses, self.logbook.n_parameters, content)
                 (folder / PROGRESS).write_text(json.dumps(trained._asdict()))
                 self.logbook.upload(self.job.filesystem, f"{self.job.root}/logs")
-            ray.train.report({"loss": self.losses[-1]["loss"]}, checkpoint=Checkpoint.from_directory(name))
+            ray.train.report({"step": len(self.losses)}, checkpoint=Checkpoint.from_directory(name))
 
 
 def _resume(engine: Engine) -> list[dict[str, Any]]:

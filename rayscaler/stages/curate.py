@@ -46,14 +46,16 @@ from rayscaler.tables import (
 from rayscaler.training.benchmarks import benchmark_digest, read_benchmark
 from rayscaler.training.phases import phase_of
 from rayscaler.training.render import render
-from rayscaler.training.tokenizer import CHAT_TEMPLATE, load_tokenizer, pretrained, train_bpe
+from rayscaler.training.tokenizer import CHAT_TEMPLATE, COMPACT_TEMPLATE, load_tokenizer, pretrained, train_bpe
 from rayscaler.trajectory import Trajectory
 
 NAME, VERSION, READS, WRITES, SEEDED, UNIT = (
-    "curate", 3, (TRAJECTORIES, VERDICTS, TASKS, ENVIRONMENTS),
+    "curate", 4, (TRAJECTORIES, VERDICTS, TASKS, ENVIRONMENTS),
     (EXAMPLES, TOKENIZERS, SIGNATURES, NEAR_DUPLICATES, BENCHMARK_TEXTS, OVERLAPS, REJECTS), False, "trajectories",
 )  # fmt: skip
 MADE_BY = ("tokenizers", "transformers", "jinja2", "datasketch", "rayscaler.training")
+
+TEMPLATES = {"chatml": CHAT_TEMPLATE, "compact": COMPACT_TEMPLATE}
 
 CONVERSATIONS, ENVIRONMENTS_READ = 5_000, 500
 """What the BPE is trained on at most: the first ones."""
@@ -80,7 +82,7 @@ def run(ctx: Context[CurateRecipe]) -> None:
     one that is then left out itself, for its length or for a benchmark.
     """
     trajectories = ctx.input(TRAJECTORIES)
-    texts = (trajectories, ctx.input(ENVIRONMENTS))
+    texts = (trajectories, ctx.input(ENVIRONMENTS), ctx.input(TASKS))
     ctx.map(ctx.payloads([0]), MakeTokenizer, ctx.recipe, ctx.store, *texts, writes=(TOKENIZERS,))
     if ctx.recipe.benchmarks:
         _compare(ctx)
@@ -107,38 +109,54 @@ def _groups(texts: list[Any]) -> list[list[Any]]:
 
 
 class MakeTokenizer:
-    """Trains the run's BPE, or records the pretrained tokenizer that the recipe names."""
+    """Trains the run's BPE on what is trained on, or records the pretrained tokenizer that the recipe names.
 
-    def __init__(self, recipe: CurateRecipe, store: Store, trajectories: Ref, environments: Ref) -> None:
+    Words that only stand in what is held out get no token of their own: its embedding would never be trained.
+    """
+
+    def __init__(self, recipe: CurateRecipe, store: Store, trajectories: Ref, environments: Ref, tasks: Ref) -> None:
         self.recipe, self.store = recipe, store
-        self.trajectories, self.environments = trajectories, environments
+        self.trajectories, self.environments, self.tasks = trajectories, environments, tasks
 
     def __call__(self, _: int) -> Output:
-        name, template = self.recipe.tokenizer, CHAT_TEMPLATE
+        name, template = self.recipe.tokenizer, TEMPLATES[self.recipe.template]
         if name == "bpe":
-            texts = chain(self._words(), self._tools())
-            name, text = f"bpe-{self.recipe.vocabulary}", train_bpe(texts, self.recipe.vocabulary)
+            name, text = f"bpe-{self.recipe.vocabulary}", self._train()
         else:
             tokenizer = pretrained(name)
             template, text = str(tokenizer.chat_template), str(tokenizer.backend_tokenizer.to_str())
         row = {"name": name, "tokenizer_json": text, "chat_template": template}
         return Output({TOKENIZERS.name: [row]}, 1)
 
-    def _words(self) -> Iterator[str]:
-        for row in islice(self._rows(self.trajectories, "trajectory"), CONVERSATIONS):
-            for message in Trajectory.model_validate_json(row).messages:
+    def _train(self) -> str:
+        tasks = self.store.read(self.tasks, ["task_id", "environment_id", "split"]).to_pylist()
+        trained = [task for task in tasks if task["split"] == "train"] or tasks
+        texts = chain(
+            self._words({task["task_id"] for task in trained}),
+            self._tools({task["environment_id"] for task in trained}),
+        )
+        return train_bpe(texts, self.recipe.vocabulary, digits=self.recipe.digits)
+
+    def _words(self, tasks: set[str]) -> Iterator[str]:
+        rows = self._rows(self.trajectories, ["task_id", "trajectory"])
+        for row in islice((row for row in rows if row["task_id"] in tasks), CONVERSATIONS):
+            for message in Trajectory.model_validate_json(row["trajectory"]).messages:
                 yield message.content
                 yield from (dumps(call.arguments) for call in message.tool_calls)
 
-    def _tools(self) -> Iterator[str]:
+    def _tools(self, environments: set[str]) -> Iterator[str]:
         """Tool descriptions are nine tenths of an example's text: without them they cost half as many tokens again."""
-        for row in islice(self._rows(self.environments, "spec"), ENVIRONMENTS_READ):
-            for tool in EnvironmentSpec.model_validate_json(row).tools:
-                yield json.dumps(tool.to_openai(), ensure_ascii=False)
+        rows = self._rows(self.environments, ["environment_id", "spec"])
+        for row in islice((row for row in rows if row["environment_id"] in environments), ENVIRONMENTS_READ):
+            for tool in EnvironmentSpec.model_validate_json(row["spec"]).tools:
+                told = tool.to_openai()
+                if self.recipe.template == "compact":
+                    told = [tool.name, *tool.parameters["properties"]]
+                yield json.dumps(told, ensure_ascii=False)
 
-    def _rows(self, ref: Ref, column: str) -> Iterator[str]:
+    def _rows(self, ref: Ref, columns: list[str]) -> Iterator[dict[str, Any]]:
         for part in self.store.parts(ref):
-            yield from self.store.read_part(ref, part, [column]).column(0).to_pylist()
+            yield from self.store.read_part(ref, part, columns).to_pylist()
 
 
 class RenderExamples:

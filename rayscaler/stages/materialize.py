@@ -10,6 +10,7 @@ from rayscaler.canonical import dumps
 from rayscaler.environment import EnvironmentSpec
 from rayscaler.environments.certificate import Certified, certify
 from rayscaler.environments.compiler import compile_environment
+from rayscaler.environments.policy import brief_policy
 from rayscaler.environments.sql import schema_sql
 from rayscaler.recipes import MaterializeRecipe
 from rayscaler.runtime.context import Context
@@ -71,9 +72,12 @@ class Materialize:
 
     def output(self, domains: list[dict[str, Any]], found: list[Certified]) -> Output:
         """Rows of `environments` for those that passed, and everything that was left out."""
-        rows = [environment_row(one.spec, one.certificate) for one in found if one.spec is not None]
+        rows = [environment_row(self._worded(one.spec), one.certificate) for one in found if one.spec is not None]
         rejects = [reject for one in found for reject in one.rejects]
         return Output({ENVIRONMENTS.name: rows}, sum(d["n_tools"] for d in domains), rejects)
+
+    def _worded(self, spec: EnvironmentSpec) -> EnvironmentSpec:
+        return spec.model_copy(update={"policy": brief_policy(spec)}) if self.recipe.policy == "brief" else spec
 
 
 class MaterializeWithModel(Materialize):

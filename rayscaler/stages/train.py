@@ -15,12 +15,15 @@ from rayscaler.runtime.lookup import Lookup
 from rayscaler.runtime.shards import Output, Rows
 from rayscaler.runtime.store import Ref, Store
 from rayscaler.runtime.train_loop import MODEL, Job, Trained
+from rayscaler.seeds import rng
 from rayscaler.tables import CHECKPOINTS, EXAMPLES, LOSSES, PACKS, REJECTS, TOKENIZERS
 from rayscaler.training.packing import join
 from rayscaler.training.plan import Length, Plan, plan_phase
+from rayscaler.training.renaming import Renamer
+from rayscaler.training.tokenizer import load_tokenizer
 
 NAME, VERSION, READS, WRITES, SEEDED, UNIT = (
-    "train", 1, (EXAMPLES, TOKENIZERS), (CHECKPOINTS, LOSSES, PACKS, REJECTS), True, "examples",
+    "train", 2, (EXAMPLES, TOKENIZERS), (CHECKPOINTS, LOSSES, PACKS, REJECTS), True, "examples",
 )  # fmt: skip
 MADE_BY = ("torch", "transformers", "peft", "deepspeed")
 
@@ -35,18 +38,21 @@ def run(ctx: Context[TrainRecipe]) -> None:
     examples = [Length(**row) for row in rows]
     fitting = [example for example in examples if example.n_tokens <= recipe.max_tokens]
     plans = [plan_phase(phase, fitting, recipe, seed=ctx.seed) for phase in recipe.phases]
-    ctx.map(ctx.payloads(_payloads(plans)), MakePacks, ctx.store, ctx.input(EXAMPLES), writes=(PACKS,))
+    texts = _texts(ctx) if recipe.rename_ids else None
+    packing = (ctx.store, ctx.input(EXAMPLES), texts, ctx.seed)
+    ctx.map(ctx.payloads(_payloads(plans)), MakePacks, *packing, writes=(PACKS,))
     losses: Rows = []
     checkpoints: Rows = []
-    start = recipe.model
+    before = recipe.model
     for plan in plans:
+        start = {"": before, "model": recipe.model}.get(plan.phase.start, plan.phase.start)
         trained = _train(ctx, plan, start)
         losses += trained.losses
         checkpoints.append(_checkpoint(_folder(ctx, plan), plan, trained, start))
-        start = plan.phase.name
+        before = plan.phase.name
     rejects = [_too_long(example, recipe) for example in examples if example.n_tokens > recipe.max_tokens]
     output = Output({CHECKPOINTS.name: checkpoints, LOSSES.name: losses}, len(examples), rejects)
-    ctx.map(ctx.payloads([start]), Finished, output, writes=(CHECKPOINTS, LOSSES, REJECTS))
+    ctx.map(ctx.payloads([before]), Finished, output, writes=(CHECKPOINTS, LOSSES, REJECTS))
 
 
 def _payloads(plans: list[Plan]) -> list[Any]:
@@ -57,10 +63,17 @@ def _payloads(plans: list[Plan]) -> list[Any]:
     ]
 
 
-class MakePacks:
-    """Gathers the examples of some steps into packed rows."""
+def _texts(ctx: Context[TrainRecipe]) -> dict[int, str]:
+    """The text of every token of the run's tokenizer."""
+    tokenizer = load_tokenizer(ctx.read(TOKENIZERS, ["tokenizer_json"]).to_pylist()[0]["tokenizer_json"])
+    return {token: tokenizer.decode([token]) for token in range(len(tokenizer))}
 
-    def __init__(self, store: Store, examples: Ref) -> None:
+
+class MakePacks:
+    """Gathers the examples of some steps into packed rows. texts: of the tokens, where ids are to be renamed."""
+
+    def __init__(self, store: Store, examples: Ref, texts: dict[int, str] | None, seed: int) -> None:
+        self.seed, self.renamer = seed, Renamer(texts) if texts else None
         self.examples = Lookup(store, examples, columns=("trajectory_id", "input_ids", "loss_mask", "n_supervised"))
 
     def __call__(self, payload: dict[str, Any]) -> Output:
@@ -68,7 +81,7 @@ class MakePacks:
         return Output({PACKS.name: rows}, len(payload["steps"]))
 
     def _rows(self, phase: str, step: int, epoch: int, batch: list[list[str]]) -> Rows:
-        found = [[self.examples[key] for key in row] for row in batch]
+        found = [[self._example(key, epoch) for key in row] for row in batch]
         supervised = sum(example["n_supervised"] for row in found for example in row)
         rows = []
         for slot, examples in enumerate(found):
@@ -77,6 +90,12 @@ class MakePacks:
             tokens = {"input_ids": row.input_ids_T, "labels": row.labels_T, "position_ids": row.position_ids_T}
             rows.append({**place, **tokens})
         return rows
+
+    def _example(self, key: str, epoch: int) -> dict[str, Any]:
+        example = self.examples[key]
+        if self.renamer is None:
+            return example
+        return {**example, "input_ids": self.renamer(example["input_ids"], rng(self.seed, "ids", key, epoch))}
 
 
 class Finished:
@@ -156,8 +175,8 @@ def _checkpoint(folder: str, plan: Plan, trained: Trained, start: str) -> dict[s
         "n_steps": len(trained.losses),
         "n_tokens": sum(row["n_tokens"] for row in trained.losses),
         "n_supervised": sum(row["n_supervised"] for row in trained.losses),
-        "first_loss": trained.losses[0]["loss"],
-        "last_loss": trained.losses[-1]["loss"],
+        "first_loss": trained.losses[0]["loss"] if trained.losses else None,
+        "last_loss": trained.losses[-1]["loss"] if trained.losses else None,
         "n_parameters": trained.n_parameters,
         "content": trained.content,
     }

@@ -2,10 +2,11 @@
 
 from rayscaler.training.phases import GENERAL, VERTICAL, phase_of
 from rayscaler.training.render import Rendered, Span, render
-from rayscaler.training.tokenizer import CHAT_TEMPLATE, load_tokenizer, pretrained, train_bpe
+from rayscaler.training.tokenizer import CHAT_TEMPLATE, COMPACT_TEMPLATE, load_tokenizer, pretrained, train_bpe
 
 __all__ = [
     "CHAT_TEMPLATE",
+    "COMPACT_TEMPLATE",
     "GENERAL",
     "VERTICAL",
     "Rendered",

@@ -9,7 +9,7 @@ from rayscaler.errors import ConfigError
 from rayscaler.recipes import Phase, TrainRecipe
 from rayscaler.seeds import rng
 from rayscaler.training.packing import pack, steps
-from rayscaler.training.phases import VERTICAL
+from rayscaler.training.phases import GENERAL, VERTICAL
 
 
 class Length(NamedTuple):
@@ -41,9 +41,10 @@ def plan_phase(phase: Phase, examples: Sequence[Length], recipe: TrainRecipe, *,
 
     `examples` all fit into a row. Raises ConfigError if the phase has none.
     """
-    chosen = [example for example in examples if phase.examples == "all" or example.phase == VERTICAL]
+    wanted = {"all": (GENERAL, VERTICAL), "general": (GENERAL,), "verticals": (VERTICAL,)}[phase.examples]
+    chosen = [example for example in examples if example.phase in wanted]
     if not chosen:
-        hint = "; do the globs of `curate.verticals` match titles of domains?" if phase.examples == "verticals" else ""
+        hint = "; do the globs of `curate.verticals` match titles of domains?" if phase.examples != "all" else ""
         raise ConfigError(f"train: phase {phase.name} has no example of at most {recipe.max_tokens} tokens{hint}")
     lengths = [example.n_tokens for example in chosen]
     planned: list[Step] = []

@@ -11,13 +11,20 @@ from collections.abc import Iterable, Iterator
 from importlib.resources import files
 from typing import Any
 
-from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from rayscaler.errors import ConfigError
 
 CHAT_TEMPLATE = (files("rayscaler.training") / "chat_template.jinja").read_text(encoding="utf-8")
 """ChatML with Qwen3's tool format, with generation markers."""
+
+_TOOL_BLOCK = re.compile(r"\{%- macro tool_block\(\) -%\}.*?\{%- endmacro -%\}", re.DOTALL)
+COMPACT_TEMPLATE = _TOOL_BLOCK.sub(
+    lambda _: (files("rayscaler.training") / "compact_tools.jinja").read_text(encoding="utf-8").strip(), CHAT_TEMPLATE
+)
+"""The same with one line per tool, as a signature, and without descriptions: `update_task(id, title?, done?: boolean)`.
+A tenth of the tokens; for models that are trained from scratch and know no other form."""
 
 END_OF_TEXT, TURN_START, TURN_END = "<|endoftext|>", "<|im_start|>", "<|im_end|>"
 CONTROL = (END_OF_TEXT, TURN_START, TURN_END)
@@ -30,11 +37,12 @@ _MARKS = re.compile("|".join(re.escape(mark) for mark in (*CONTROL, *MARKUP)))
 _GENERATION = re.compile(r"\{%-?\s*generation\s*-?%\}")
 
 
-def train_bpe(texts: Iterable[str], vocabulary: int) -> str:
+def train_bpe(texts: Iterable[str], vocabulary: int, *, digits: int = 1) -> str:
     """A byte-level BPE of at most `vocabulary` tokens trained on `texts`, as the text of a `tokenizer.json`.
 
     Any text can be encoded and comes back to the byte. Digits are tokens of their own, so `ord-0007` and `ord-0012` are
-    spelled alike. Control and markup tokens are never learnt from the texts. Same texts, same bytes.
+    spelled alike; with `digits` above 1 a run of them is cut from the left into groups of so many, each group a token
+    where the vocabulary has room. Control and markup tokens are never learnt from the texts. Same texts, same bytes.
     Raises ConfigError if `vocabulary` has no room for the 256 bytes and the tokens above.
     """
     floor = 256 + len(CONTROL) + len(MARKUP)
@@ -42,7 +50,7 @@ def train_bpe(texts: Iterable[str], vocabulary: int) -> str:
         raise ConfigError(f"vocabulary: expected at least {floor} (bytes and ChatML tokens), found {vocabulary}")
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
+        [_split_digits(digits), pre_tokenizers.ByteLevel(add_prefix_space=False)]
     )
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
@@ -54,6 +62,12 @@ def train_bpe(texts: Iterable[str], vocabulary: int) -> str:
     tokenizer.train_from_iterator(_without_marks(texts), trainer=trainer)
     tokenizer.add_tokens([AddedToken(mark, special=False, normalized=False) for mark in MARKUP])
     return str(tokenizer.to_str())
+
+
+def _split_digits(most: int) -> Any:
+    if most == 1:
+        return pre_tokenizers.Digits(individual_digits=True)
+    return pre_tokenizers.Split(Regex(rf"\d{{1,{most}}}"), behavior="isolated")
 
 
 def load_tokenizer(tokenizer_json: str, chat_template: str = CHAT_TEMPLATE) -> PreTrainedTokenizerFast:

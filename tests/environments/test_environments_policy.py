@@ -2,7 +2,7 @@
 
 from rayscaler.environment import EnvironmentSpec
 from rayscaler.environments.compiler import compile_environment
-from rayscaler.environments.policy import write_policy
+from rayscaler.environments.policy import brief_policy, write_policy
 from rayscaler.recipes import MaterializeRecipe
 from rayscaler.toolspec import ToolSpec
 from shop import SHOP
@@ -37,3 +37,10 @@ def test_a_precondition_in_a_name_is_a_rule():
 
 def test_ids_are_looked_up_never_made_up():
     assert "Never make one up" in write_policy(SHOP)
+
+
+def test_a_brief_policy_keeps_the_title_the_date_and_the_rules_of_this_environment_alone():
+    brief, full = brief_policy(SHOP), write_policy(SHOP)
+    assert brief.splitlines()[0] == f"{SHOP.title}, {SHOP.now[:10]}"
+    assert set(brief.splitlines()[1:]) < set(full.splitlines())
+    assert "Never make one up" not in brief

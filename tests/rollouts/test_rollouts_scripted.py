@@ -199,3 +199,14 @@ def test_a_path_that_leads_nowhere_gives_none():
     assert at_path(value, ("items", 0, "id")) == 7
     assert at_path(value, ("items", 1, "id")) is at_path(value, ("items", "id")) is at_path(None, ("a",)) is None
     assert at_path(value, ()) == value
+
+
+def test_a_terse_agent_makes_golds_calls_one_by_one_without_a_word_beside_them():
+    recipe = RolloutRecipe(agent=ScriptedAgent(error_rate=0, terse=True))
+    for task in shop_tasks():
+        played = [play(task, shop(), recipe, trial=trial, seed=3) for trial in range(4)]
+        for trajectory in played:
+            calling = [message for message in trajectory.messages if message.tool_calls]
+            assert [len(message.tool_calls) for message in calling] == [1] * task.n_calls
+            assert not any(message.content for message in calling)
+            assert [message.tool_calls[0].name for message in calling] == [call.tool for call in task.gold]

@@ -36,6 +36,23 @@ def test_the_second_phase_takes_the_examples_of_the_verticals_only():
     assert plan.n_examples == 4
 
 
+def test_the_general_phase_may_leave_the_verticals_out():
+    plan = plan_phase(Phase(name="g", examples="general", epochs=1), EXAMPLES, RECIPE, seed=1)
+    trained = {key for step in plan.steps for row in step.rows for key in row}
+    assert trained == {example.trajectory_id for example in EXAMPLES if example.phase == 1}
+
+
+def test_a_phase_of_no_epochs_has_no_steps():
+    assert plan_phase(Phase(name="base", epochs=0), EXAMPLES, RECIPE, seed=1).steps == []
+
+
+def test_a_phase_starts_from_one_before_it_or_from_the_model():
+    phases = (Phase(name="a"), Phase(name="b", start="model"), Phase(name="c", start="a"))
+    assert TrainRecipe(phases=phases).phases[2].start == "a"
+    with pytest.raises(ValueError, match="phase a starts from 'b'"):
+        TrainRecipe(phases=(Phase(name="a", start="b"), Phase(name="b")))
+
+
 def test_a_phase_without_examples_says_which_knob_to_look_at():
     with pytest.raises(ConfigError, match=r"phase vertical has no example .*curate\.verticals"):
         plan_phase(Phase(name="vertical", examples="verticals"), [Length("a", 1, 10)], RECIPE, seed=0)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from rayscaler.errors import ConfigError
 from rayscaler.messages import Message
-from rayscaler.training import CHAT_TEMPLATE, load_tokenizer, pretrained, render, train_bpe
+from rayscaler.training import CHAT_TEMPLATE, COMPACT_TEMPLATE, load_tokenizer, pretrained, render, train_bpe
 from rayscaler.training.tokenizer import CONTROL, MARKUP
 
 VERBS = ["move", "cancel", "confirm", "postpone", "repeat", "share", "describe", "accept", "decline", "rename"]
@@ -52,6 +52,30 @@ def test_control_tokens_in_the_texts_teach_nothing():
     vocabulary = load_tokenizer(train_bpe(marked, 340)).get_vocab()
     learnt = [token for token in vocabulary if "im_" in token or "tool" in token]
     assert sorted(learnt) == sorted([*CONTROL[1:], *(m for m in MARKUP if "tool" in m)])
+
+
+def test_digits_are_cut_into_groups_from_the_left():
+    tokenizer = load_tokenizer(train_bpe(["ord-4570 ord-12 ord-9 45 70 12"] * 3, 400, digits=2))
+    ids = tokenizer.encode("ord-45709", add_special_tokens=False)
+    assert [tokenizer.decode([token]) for token in ids][-3:] == ["45", "70", "9"]
+    assert tokenizer.decode(ids) == "ord-45709"
+
+
+def test_the_compact_template_tells_of_a_tool_in_one_line_and_masks_as_the_other_does():
+    parameters = {
+        "type": "object", "required": ["id"],
+        "properties": {"id": {"type": "string"}, "done": {"type": "boolean"}, "state": {"enum": ["OPEN", "DONE"]}},
+    }  # fmt: skip
+    functions = (
+        {"name": "update_task", "description": "Long.", "parameters": parameters},
+        {"name": "now", "description": "", "parameters": {"properties": {}}},
+    )
+    tools = [{"type": "function", "function": function} for function in functions]
+    compact, whole = (render(MESSAGES, tools, load_tokenizer(BPE, t)) for t in (COMPACT_TEMPLATE, CHAT_TEMPLATE))
+    head, _, rest = compact.text.partition("<|im_end|>")
+    assert head == "<|im_start|>system\n# Tools\nupdate_task(id, done?: boolean, state?: OPEN|DONE)\nnow()"
+    assert rest == whole.text.partition("<|im_end|>")[2]
+    assert sum(compact.loss_mask) == sum(whole.loss_mask)
 
 
 def test_a_vocabulary_without_room_for_the_bytes_is_refused():

@@ -1,63 +1,29 @@
-"""Two phases on two workers, one of them killed: the losses of a plain loop, and models that others load."""
+"""Two phases on two workers, one of them killed, or the whole job: the losses of a plain loop, and models that load."""
 
 from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
-import numpy as np
+import psutil
 import pytest
 
-from rayscaler.recipes import Phase, Shape, TrainRecipe
-from rayscaler.resources import Resources
+from rayscaler.recipes import Phase, TrainRecipe
 from rayscaler.runtime.context import Context
-from rayscaler.runtime.store import Ref, Store
 from rayscaler.stages import train
-from rayscaler.table import to_arrow
-from rayscaler.tables import CHECKPOINTS, EXAMPLES, LOSSES, PACKS, REJECTS, TOKENIZERS
+from rayscaler.tables import CHECKPOINTS, LOSSES, PACKS, REJECTS
 from rayscaler.training.packing import Row
 from rayscaler.training.schedule import learning_rate
-from rayscaler.training.tokenizer import CHAT_TEMPLATE, load_tokenizer, train_bpe
+from rayscaler.training.tokenizer import load_tokenizer
+from train_job import RECIPE, TOKENIZER, an_example, context
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(300)]
-
-TOKENIZER = {"name": "bpe", "tokenizer_json": train_bpe(["a few words"], 300), "chat_template": CHAT_TEMPLATE}
-SHAPE = Shape(layers=2, hidden=32, heads=4, kv_heads=2, head_dim=8, mlp=64)
-RECIPE = TrainRecipe(
-    shape=SHAPE, max_tokens=64, batch=3, precision="fp32", gradient_checkpointing=False,
-    phases=(
-        Phase(name="general", epochs=4, learning_rate=1e-2),
-        Phase(name="vertical", examples="verticals", epochs=1, learning_rate=1e-3),
-    ),
-)  # fmt: skip
-
-
-def an_example(number: int) -> dict[str, Any]:
-    """Random tokens; number 7 is longer than a packed row."""
-    rng = np.random.default_rng(number)
-    length = 100 if number == 7 else int(rng.integers(10, 60))
-    ids, mask = rng.integers(0, 256, length).tolist(), [0, *rng.integers(0, 2, length - 2).tolist(), 1]
-    return {
-        "trajectory_id": f"t{number:02}", "task_id": "k", "environment_id": "e", "phase": 1 + number % 2,
-        "messages": "[]", "tools": "[]", "input_ids": ids, "loss_mask": mask, "n_tokens": length,
-        "n_supervised": sum(mask),
-    }  # fmt: skip
-
-
-def context(folder: Path, recipe: TrainRecipe, **resources: Any) -> Context[TrainRecipe]:
-    store = Store(str(folder / "run"))
-    refs = {table.name: Ref(table, "fp") for table in (EXAMPLES, TOKENIZERS, CHECKPOINTS, LOSSES, PACKS, REJECTS)}
-    store.write_part(refs["examples"], "part-00000-a.parquet", to_arrow(EXAMPLES, [an_example(n) for n in range(24)]))
-    store.write_part(refs["tokenizers"], "part-00000-a.parquet", to_arrow(TOKENIZERS, [TOKENIZER]))
-    return Context(
-        stage="train", recipe=recipe, seed=5, store=store, inputs=refs, targets=refs,
-        resources=Resources(train_cpus=0.5, **resources), base=folder, progress=lambda done, total: None,
-    )  # fmt: skip
-
 
 def losses_of_a_plain_loop(ctx: Context[TrainRecipe], start: str, phase: Phase) -> list[float]:
     """The same rows without Ray, one after another in one process."""
@@ -77,7 +43,7 @@ def losses_of_a_plain_loop(ctx: Context[TrainRecipe], start: str, phase: Phase) 
         total = 0.0
         for row in rows:
             packed = Row(row["input_ids"], row["labels"], row["position_ids"])
-            total += engine.accumulate(packed, scale, last=row is rows[-1])
+            total += engine.accumulate([packed], scale, last=row is rows[-1])
         engine.update(learning_rate(step, steps=n_steps, peak=phase.learning_rate, warmup=ctx.recipe.warmup))
         losses.append(total * scale)
     return losses
@@ -91,9 +57,12 @@ def kill_a_worker_after_the_first_checkpoint(dashboard: str, models: Path, kille
     while not list(models.glob("*/general/state/checkpoint_manager_snapshot.json")) and time.monotonic() < deadline:
         time.sleep(0.01)
     alive = [("class_name", "=", "RayTrainWorker"), ("state", "=", "ALIVE")]
-    pids = [actor.pid for actor in list_actors(address=dashboard, filters=alive)]
-    os.kill(pids[-1], signal.SIGKILL)
-    killed.append(pids[-1])
+    pids: list[int] = []
+    while not pids and time.monotonic() < deadline:      # the workers of a phase that has just ended are gone
+        pids = [actor.pid for actor in list_actors(address=dashboard, filters=alive)]
+    if pids:
+        os.kill(pids[-1], signal.SIGKILL)
+        killed.append(pids[-1])
 
 
 @pytest.fixture(scope="module")
@@ -150,6 +119,76 @@ def test_training_leaves_a_log_and_no_training_state(trained: Context[TrainRecip
     folder = Path(trained.store.path("models", "fp", "general"))
     assert sorted(path.name for path in folder.iterdir()) == ["logs", "model", "trained.json"]
     assert list((folder / "logs" / "tensorboard").glob("events.*"))
+
+
+def start_job(folder: Path) -> subprocess.Popen[bytes]:
+    command = [sys.executable, str(Path(__file__).parents[1] / "train_job.py"), str(folder)]
+    return subprocess.Popen(command, env={**os.environ, "RAY_ADDRESS": "local"}, start_new_session=True)
+
+
+def kill_with_all_that_it_started(process: subprocess.Popen[bytes]) -> int:
+    """SIGKILL to the driver, Ray's own processes and the training workers; how many there were."""
+    everyone = [*psutil.Process(process.pid).children(recursive=True), psutil.Process(process.pid)]
+    for each in everyone:
+        with suppress(psutil.NoSuchProcess):
+            each.kill()
+    process.wait()
+    return len(everyone)
+
+
+def test_a_job_that_was_killed_whole_goes_on_with_the_losses_of_an_undisturbed_one(tmp_path: Path):
+    models = tmp_path / "run" / "models" / "fp"
+    job, deadline = start_job(tmp_path), time.monotonic() + 200
+    while not (models / "general" / "state" / "checkpoint_manager_snapshot.json").exists():
+        assert job.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert kill_with_all_that_it_started(job) > 4             # driver, gcs, raylet, two workers …
+    assert not (models / "general" / "trained.json").exists(), "killed too late"
+    assert start_job(tmp_path).wait(timeout=250) == 0
+    ctx = context(tmp_path, RECIPE)
+    assert [path.name for path in (models / "general" / "logs").glob("steps-from-[!0]*")], "it began anew"
+    losses = ctx.read(LOSSES).to_pylist()
+    starts = ["scratch", ctx.store.path(ctx.read(CHECKPOINTS).to_pylist()[0]["folder"])]
+    for phase, start in zip(RECIPE.phases, starts, strict=True):
+        found = [row["loss"] for row in losses if row["phase"] == phase.name]
+        assert found == pytest.approx(losses_of_a_plain_loop(ctx, start, phase), rel=1e-4)
+
+
+def test_a_phase_without_epochs_writes_down_what_it_starts_from(ray_here: None, tmp_path: Path):
+    from transformers import AutoModelForCausalLM
+
+    phases = (
+        Phase(name="base", epochs=0), Phase(name="general", epochs=1, learning_rate=1e-2),
+        Phase(name="alone", start="model", epochs=0),
+    )  # fmt: skip
+    ctx = context(tmp_path, RECIPE.model_copy(update={"phases": phases}), train_rows=2)
+    train.run(ctx)
+    rows = {row["phase"]: row for row in ctx.read(CHECKPOINTS).to_pylist()}
+    assert [(row["start"], row["n_steps"], row["first_loss"]) for row in (rows["base"], rows["alone"])] == [
+        ("scratch", 0, None), ("scratch", 0, None),
+    ]  # fmt: skip
+    assert rows["base"]["content"] == rows["alone"]["content"] != rows["general"]["content"]
+    assert AutoModelForCausalLM.from_pretrained(ctx.store.path(rows["base"]["folder"])).config.eos_token_id is not None
+    found = [row["loss"] for row in ctx.read(LOSSES).to_pylist()]
+    start = ctx.store.path(rows["base"]["folder"])
+    assert found == pytest.approx(losses_of_a_plain_loop(ctx, start, phases[1]), rel=1e-4)
+
+
+def test_deepspeed_in_bfloat16_leaves_the_float32_weights_of_its_optimiser(ray_here: None, tmp_path: Path):
+    pytest.importorskip("deepspeed")
+    import torch
+    from safetensors.torch import load_file
+
+    phases = (Phase(name="general", epochs=1, learning_rate=1e-3),)
+    recipe = RECIPE.model_copy(update={"phases": phases, "precision": "bf16"})
+    (tmp_path / "zero2.json").write_text('{"zero_optimization": {"stage": 2}}')
+    ctx = context(tmp_path, recipe, train_workers=2, deepspeed="zero2.json")
+    train.run(ctx)
+    folder = Path(ctx.store.path(ctx.read(CHECKPOINTS).to_pylist()[0]["folder"]))
+    weights = load_file(folder / "model.safetensors")
+    assert {weight.dtype for weight in weights.values()} == {torch.float32}
+    assert any(not torch.equal(w, w.to(torch.bfloat16).float()) for w in weights.values()), "rounded to bfloat16"
 
 
 def test_deepspeed_zero_2_has_the_losses_of_a_plain_loop(ray_here: None, tmp_path: Path):

@@ -220,13 +220,15 @@ def show(
 
 
 def _write_mask_page(run: Run, path: Path, rows: Any, key: str, limit: int) -> None:
-    from rayscaler.display.mask_page import mask_page
-    from rayscaler.training.tokenizer import CONTROL, MARKUP, load_tokenizer  # imports transformers
+    from tokenizers import Tokenizer
 
-    tokenizer = load_tokenizer(run.table("tokenizers")["tokenizer_json"][0].as_py())
+    from rayscaler.display.mask_page import mask_page
+    from rayscaler.training.tokenizer import CONTROL, MARKUP  # imports transformers
+
+    tokenizer = Tokenizer.from_str(run.table("tokenizers")["tokenizer_json"][0].as_py())
     chosen = [row for row in rows.to_pylist() if key in row["trajectory_id"]][: limit or None]
-    title = f"{run.config['name']}: what the loss looks at"
-    path.write_text(mask_page(chosen, tokenizer, control=(*CONTROL, *MARKUP), title=title), encoding="utf-8")
+    page = mask_page(chosen, tokenizer, control=(*CONTROL, *MARKUP), title=f"{run.config['name']}: what the loss sees")
+    path.write_text(page, encoding="utf-8")
     typer.echo(f"{len(chosen)} examples: {path}")
 
 

@@ -149,9 +149,8 @@ class MakeTokenizer:
         rows = self._rows(self.environments, ["environment_id", "spec"])
         for row in islice((row for row in rows if row["environment_id"] in environments), ENVIRONMENTS_READ):
             for tool in EnvironmentSpec.model_validate_json(row["spec"]).tools:
-                told = tool.to_openai()
-                if self.recipe.template == "compact":
-                    told = [tool.name, *tool.parameters["properties"]]
+                signature = [tool.name, *tool.parameters["properties"]]
+                told = signature if self.recipe.template == "compact" else tool.to_openai()
                 yield json.dumps(told, ensure_ascii=False)
 
     def _rows(self, ref: Ref, columns: list[str]) -> Iterator[dict[str, Any]]:

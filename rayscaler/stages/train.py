@@ -66,7 +66,7 @@ def _payloads(plans: list[Plan]) -> list[Any]:
 def _texts(ctx: Context[TrainRecipe]) -> dict[int, str]:
     """The text of every token of the run's tokenizer."""
     tokenizer = load_tokenizer(ctx.read(TOKENIZERS, ["tokenizer_json"]).to_pylist()[0]["tokenizer_json"])
-    return {token: tokenizer.decode([token]) for token in range(len(tokenizer))}
+    return {token: str(tokenizer.decode([token])) for token in range(len(tokenizer))}
 
 
 class MakePacks:

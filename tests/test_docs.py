@@ -87,6 +87,7 @@ def readme_snippet() -> str:
 
 
 @pytest.mark.ray
+@pytest.mark.timeout(300)
 def test_the_python_snippet_of_the_readme_runs(ray_here, monkeypatch, tmp_path, capsys):
     (tmp_path / "configs").symlink_to(ROOT / "configs")
     monkeypatch.chdir(tmp_path)

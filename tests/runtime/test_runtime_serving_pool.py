@@ -94,13 +94,13 @@ def test_an_adapter_is_asked_for_by_name_and_says_something_else(base_url):
 
 
 def kill_under_load(run: Path, killed: list[int]) -> None:
-    """SIGKILL one of the two engines once some conversations have ended."""
+    """SIGKILL one of the two replicas once some conversations have ended; note it and its engine's processes."""
     deadline = time.monotonic() + 900
     while len(list(run.glob("journal/*/*.json"))) < 3 and time.monotonic() < deadline:
         time.sleep(0.05)
     victim = engines()[0]
+    killed += [victim.pid, *(child.pid for child in victim.children(recursive=True))]
     os.kill(victim.pid, signal.SIGKILL)
-    killed.append(victim.pid)
 
 
 def test_an_engine_that_is_killed_under_load_loses_no_conversation(base_url, config, tmp_path):
@@ -119,7 +119,8 @@ def test_an_engine_that_is_killed_under_load_loses_no_conversation(base_url, con
     assert {row["model"] for row in calls} == {"tiny"}
     assert {row["side"] for row in calls} == {"agent", "user"}
     assert sum(row["retries"] for row in calls) >= 1
-    assert killed[0] not in {p.pid for p in engines()}
+    assert len(killed) > 1
+    assert not [pid for pid in killed if psutil.pid_exists(pid)]
     assert opened.table("verdicts").num_rows == len(played)
 
 

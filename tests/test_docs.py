@@ -15,6 +15,7 @@ from rayscaler.display.catalogue import tables_markdown
 from rayscaler.recipes import Recipe
 from rayscaler.recipes_all import Recipes
 from rayscaler.resources import Resources
+from rayscaler.serving import Replicas, ServedModel, Serving
 from rayscaler.tables import CATALOGUE
 
 ROOT = Path(__file__).parents[1]
@@ -63,7 +64,7 @@ def recipes_of_stages() -> list[type]:
     return [type(recipe) for recipe in (*(getattr(chosen, name) for name in Recipes.model_fields), *inside)]
 
 
-@pytest.mark.parametrize("recipe", [*recipes_of_stages(), Resources])
+@pytest.mark.parametrize("recipe", [*recipes_of_stages(), Resources, ServedModel, Serving, Replicas])
 def test_every_knob_says_what_it_is(recipe):
     undocumented = [
         name

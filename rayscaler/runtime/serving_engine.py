@@ -10,6 +10,9 @@ from rayscaler.serving import Replicas, ServedModel
 
 Device = Literal["gpu", "cpu"]
 
+WHOLE_PROMPTS = 4096
+"""Tokens of prompts that an engine on a CPU reads at once, or those of the longest prompt."""
+
 
 def check_vllm() -> None:
     """Raise EngineMissing if vLLM is not installed."""
@@ -36,6 +39,8 @@ def engine_arguments(model: ServedModel, replicas: Replicas, device: Device) -> 
         found |= {"enable_lora": True, "max_lora_rank": model.adapter_rank, "max_loras": len(model.adapters)}
     if device == "cpu":
         found["enforce_eager"] = True  # compiling for a CPU takes longer than a small model's calls
+        # vLLM 0.32 ends with "CPU Generator does not use offset" when it reads a part of a prompt that has a seed.
+        found |= {"enable_chunked_prefill": False, "max_num_batched_tokens": max(model.max_model_len, WHOLE_PROMPTS)}
     else:
         found["gpu_memory_utilization"] = replicas.gpu_memory
     return found
@@ -55,8 +60,11 @@ def engine_environment(replicas: Replicas, device: Device) -> dict[str, str]:
 
 def command_line(arguments: dict[str, Any]) -> list[str]:
     """Keyword arguments as vLLM's command line has them: `max_model_len=16` is `--max-model-len 16`."""
-    words = []
+    words: list[str] = []
     for name, value in arguments.items():
-        flag = "--" + name.replace("_", "-")
-        words += [flag] if value is True else [flag, str(value)]
+        flag = name.replace("_", "-")
+        if isinstance(value, bool):
+            words.append(f"--{flag}" if value else f"--no-{flag}")
+        else:
+            words += [f"--{flag}", str(value)]
     return words

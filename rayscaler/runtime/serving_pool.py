@@ -105,7 +105,7 @@ def replicas(models: Models) -> dict[str, dict[str, int]]:
     found = serve.status().applications.get(app_name(models))
     parts: dict[str, Any] = {part.partition(":")[2]: one for part, one in found.deployments.items()} if found else {}
     named = {name: parts.get(name.replace(".", "_")) for name in models}  # as Ray Serve spells them
-    return {name: {k.value: n for k, n in one.replica_states.items()} if one else {} for name, one in named.items()}
+    return {name: {str(k): n for k, n in one.replica_states.items()} if one else {} for name, one in named.items()}
 
 
 def device_of(serving: Serving) -> Device:

@@ -52,18 +52,23 @@ def test_vllm_takes_every_word_of_the_command_line():
     from vllm.utils.argparse_utils import FlexibleArgumentParser
 
     model = QWEN.model_copy(update={"quantization": "fp8", "adapters": {"retail": "/adapters/retail"}})
+    parser = make_arg_parser(FlexibleArgumentParser())
     words = command_line(engine_arguments(model, Replicas(tensor_parallel=2), "gpu"))
-    parsed = make_arg_parser(FlexibleArgumentParser()).parse_args(["--model", model.source, *words])
+    parsed = parser.parse_args(["--model", model.source, *words])
     validate_parsed_serve_args(parsed)
     assert (parsed.tool_call_parser, parsed.reasoning_parser, parsed.quantization) == ("hermes", "qwen3", "fp8")
     assert (parsed.tensor_parallel_size, parsed.max_lora_rank, parsed.max_loras) == (2, 16, 1)
     assert parsed.enable_auto_tool_choice
     assert parsed.enable_lora
     assert not parsed.enforce_eager
+    parsed = parser.parse_args(["--model", model.source, *command_line(engine_arguments(model, Replicas(), "cpu"))])
+    assert parsed.enforce_eager
+    assert (parsed.enable_chunked_prefill, parsed.max_num_batched_tokens) == (False, 32768)
 
 
 def test_keyword_arguments_become_flags():
-    assert command_line({"max_model_len": 16, "enforce_eager": True}) == ["--max-model-len", "16", "--enforce-eager"]
+    found = command_line({"max_model_len": 16, "enforce_eager": True, "enable_chunked_prefill": False})
+    assert found == ["--max-model-len", "16", "--enforce-eager", "--no-enable-chunked-prefill"]
 
 
 def test_a_cpu_engine_is_bounded_in_memory_and_threads_and_compiles_nothing():

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,16 @@ def test_it_answers_when_the_block_begins_under_the_name_that_it_was_given(serve
 def test_the_same_seed_gives_the_same_words(server):
     first, again, other = (ask(server, max_tokens=20, seed=seed)["message"] for seed in (1, 1, 2))
     assert first == again != other
+
+
+def test_long_prompts_with_seeds_at_once_are_all_answered(server):
+    """Of vLLM 0.32 on a CPU they ended the engine where it read a part of such a prompt."""
+    prompts = [f"order {number} " * 500 for number in range(12)]
+    with ThreadPoolExecutor(12) as callers:
+        answers = list(callers.map(lambda said: ask(server, max_tokens=4, messages=[said]),
+                                   ({"role": "user", "content": prompt} for prompt in prompts)))
+    assert [answer["finish_reason"] for answer in answers] == ["length"] * 12
+    assert is_healthy(server.base_url)
 
 
 def test_a_tool_call_that_the_model_writes_comes_back_as_a_tool_call(server):

@@ -23,9 +23,9 @@ ROOT = Path(__file__).parents[2]
 SMOKE = yaml.safe_load((ROOT / "configs" / "smoke.yaml").read_text())
 
 
-def refining(server: ScriptedModel, *stages: str, answers: str = "") -> Config:
+def refining(server: ScriptedModel, *stages: str, answers: str = "", **more: Any) -> Config:
     """`smoke.yaml` with the scripted model in some stages."""
-    knobs = {"model": "scripted", "base_url": server.base_url, "prompt_price": 2.0, "completion_price": 8.0}
+    knobs = {"model": "scripted", "base_url": server.base_url, "prompt_price": 2.0, "completion_price": 8.0, **more}
     values: dict[str, Any] = {**SMOKE, **{stage: {**SMOKE.get(stage, {}), "refine": knobs} for stage in stages}}
     resources = {"workers": 2, "model_calls": 8, "call_timeout_s": 20, "call_wait_s": 0.1, "answers": answers}
     return parse_config({**values, "resources": resources}, base=ROOT / "configs")
@@ -40,13 +40,14 @@ def copies(smoke_run: Path, tmp_path: Path) -> list[str]:
 def test_tasks_are_rephrased_and_a_run_elsewhere_with_the_same_answers_asks_nothing(copies, tmp_path):
     plain = open_run(copies[0]).table("tasks").to_pylist()
     with scripted_model("good") as server:
-        config = refining(server, "compose", answers=str(tmp_path / "answers"))
+        # Only rephrased: values that a model thinks of make other tasks.
+        config = refining(server, "compose", answers=str(tmp_path / "answers"), arguments=False)
         pipeline.run(config, copies[0], until="compose")
         seen = server.seen.copy()
         pipeline.run(config, copies[1], until="compose")
         assert server.seen == seen
     tasks, rows = (open_run(copies[0]).table(name).to_pylist() for name in ("tasks", "refinements"))
-    assert sorted(row["task_id"] for row in tasks) == sorted(row["task_id"] for row in plain)
+    assert [row["task_id"] for row in tasks] == [row["task_id"] for row in plain]
     assert sum(row["requests"] for row in rows) == seen["requests"]
     assert sum(row["prompt_tokens"] - row["cached_tokens"] + row["completion_tokens"] for row in rows) == (
         seen["prompt_tokens"] + seen["completion_tokens"])

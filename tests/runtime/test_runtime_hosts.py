@@ -103,7 +103,7 @@ def test_a_host_finds_its_environments_in_a_run_after_it_was_sent_elsewhere(tmp_
 
 
 @pytest.mark.ray
-@pytest.mark.timeout(90)
+@pytest.mark.timeout(300)
 def test_a_killed_host_is_replaced_and_loses_nothing_and_does_nothing_twice(ray_here):
     plans = {("shop", 1): plan(1, 20), ("shop", 2): plan(2, 20), ("small", 1): plan(1, 20, "small")}
     with Fleet(SHOPS, n_hosts=2) as fleet:
@@ -135,7 +135,7 @@ def test_a_killed_host_is_replaced_and_loses_nothing_and_does_nothing_twice(ray_
 
 
 @pytest.mark.ray
-@pytest.mark.timeout(90)
+@pytest.mark.timeout(300)
 def test_a_session_that_ends_every_host_is_given_up_and_the_others_live_on(ray_here):
     with Fleet(WithPoison(SHOPS), tries=2) as fleet:
         good, session = fleet.open("shop", 1), SHOPS["shop"].start(1)

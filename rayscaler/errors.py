@@ -75,6 +75,10 @@ class HostError(RayscalerError, RuntimeError):
     """A host of sessions, or the process that tries a tool, ended without an answer; what was asked is not done."""
 
 
+class UndecidedError(HostError):
+    """The process that tries a tool stood still by the clock, more than once: the machine may be why, not the tool."""
+
+
 class ShapeError(RayscalerError, ValueError):
     """An array has the wrong shape, dtype or norm."""
 

@@ -9,6 +9,7 @@ from typing import Any
 from rayscaler.runtime.shards import Output
 from rayscaler.stages.compose import ComposeTasks
 from rayscaler.stages.embed import AverageTools
+from rayscaler.stages.evaluate import PlayEpisodes
 from rayscaler.stages.filter import JudgeTrajectories
 from rayscaler.stages.ingest import ReadSpecs
 from rayscaler.stages.materialize import Materialize
@@ -75,5 +76,14 @@ class PoisonTrajectories(JudgeTrajectories):
 
     def __call__(self, payload: list[dict[str, Any]]) -> Output:
         if any(dies(row["trajectory_id"]) for row in payload):
+            os._exit(7)
+        return super().__call__(payload)
+
+
+class PoisonEpisodes(PlayEpisodes):
+    """Held-out tasks that end whoever plays them."""
+
+    def __call__(self, payload: list[dict[str, str]]) -> Output:
+        if any(dies(row["item"]) for row in payload):
             os._exit(7)
         return super().__call__(payload)

@@ -23,6 +23,9 @@ SCORE_VIEWS = {"subset": "subset", "label": "label", "n_calls": "gold calls"}
 
 SHOWN = ("pass^1", "pass^2", "pass^3", "pass^4", "reward")
 
+MOST_NAMED = 10
+"""Items without a score that a note names."""
+
 Row = Mapping[str, Any]
 
 
@@ -64,6 +67,11 @@ def _notes(rows: Sequence[Row]) -> list[str]:
     lines = [f"{benchmark}: {version}" for benchmark, version in versions]
     if any(row["without"] for row in rows):
         lines.append("«without» names checks that the benchmark asks for and that were not made: an upper bound.")
+    unscored = [f"{row['model']} {row['benchmark']} {row['of']}" for row in rows if row["by"] == "item"]
+    if unscored:
+        more = f" and {len(unscored) - MOST_NAMED} more" if len(unscored) > MOST_NAMED else ""
+        lines.append(f"{len(unscored)} items have no score, no episode of them is whole: "
+                     f"{', '.join(unscored[:MOST_NAMED])}{more} (table scores, by = item)")
     return [*lines, "Intervals are 95%. Broken episodes are the machinery's failures; they are in no score."]
 
 
@@ -91,7 +99,8 @@ def regraded(run: Run, config: Config) -> Regraded:
     now = {row["episode_id"]: grade_row(row, graders.grade(row)) for row in episodes}
     differing = [f"{key}: {_said(then[key])} -> {_said(now[key])}" for key in now if then[key] != now[key]]
     stored = {_place(row): row for row in run.table("scores").to_pylist()}
-    counted = {_place(row): row for row in score_rows(episodes, now, seed=config.seed)}
+    rejects = [row for row in run.rejects().to_pylist() if row["stage"] == "evaluate"]
+    counted = {_place(row): row for row in score_rows(episodes, now, rejects=rejects, seed=config.seed)}
     places = [place for place in {**stored, **counted} if stored.get(place) != counted.get(place)]
     return Regraded(len(episodes), differing, [" ".join(filter(None, place)) for place in places])
 

@@ -21,7 +21,7 @@ from rayscaler.environments.certificate import Certified
 from rayscaler.environments.hosting import host_tool
 from rayscaler.environments.language import check_tool
 from rayscaler.environments.policy import write_policy
-from rayscaler.errors import EnvironmentSpecError, HostError, ToolCodeError
+from rayscaler.errors import EnvironmentSpecError, HostError, ToolCodeError, UndecidedError
 from rayscaler.recipes import MaterializeRecipe
 
 
@@ -44,6 +44,8 @@ class Why(StrEnum):
     """All tools pass, and the certificate measures less than before."""
     LIMITS = "limits"
     """The process that certified it was ended."""
+    UNDECIDED = "undecided"
+    """The process that certified it stood still; the machine may be why."""
 
 
 class Tried(NamedTuple):
@@ -95,7 +97,8 @@ def try_spec(
     try:
         found = certify(candidate, recipe, seed=seed)
     except HostError as error:
-        return Tried(None, Why.LIMITS, str(error))
+        why = Why.UNDECIDED if isinstance(error, UndecidedError) else Why.LIMITS
+        return Tried(None, why, str(error))
     if found.rejects or found.spec is None:
         return Tried(None, Why.CERTIFICATE, "; ".join(f"{r.key}: {r.detail}" for r in found.rejects[:3]))
     worse = _worse(certified.certificate, found.certificate)

@@ -5,7 +5,8 @@
     agent      reach a state of phone or airline in several calls (`multi_step`), with a simulated user (`multi_turn`)
 
 A reply may be tool calls or the benchmark's written form; both are read. The grade's `reward` is upstream's rule; the
-part `strict` also compares numbers and booleans, which upstream does not (`acebench_match`).
+part `strict` also compares numbers and booleans, which upstream does not (`acebench_match`), and wants no call where no
+call answers.
 """
 
 from __future__ import annotations
@@ -166,7 +167,10 @@ def _calls(entry: Entry, reply: Message) -> list[Call]:
 
 
 def _grade_special(entry: Entry, reply: Message) -> Grade:
-    """detected: it says what kind of fault it is. corrected: it also names the API, the parameters or the values."""
+    """detected: it says what kind of fault it is. corrected: it also names the API, the parameters or the values.
+
+    Upstream looks for these words and for nothing else, so a call beside them costs no point; `strict` has no call.
+    """
     said = reply.content
     detected = PHRASES[entry.category] in said
     named: list[str] = []
@@ -178,7 +182,16 @@ def _grade_special(entry: Entry, reply: Message) -> Grade:
     if not detected:
         detail = f"does not say {PHRASES[entry.category]!r}"
     right = float(detected and not missing)
-    return Grade(right, {"detected": float(detected), "corrected": right}, detail=detail[:500])
+    strict = float(right and not _has_calls(reply))
+    return Grade(right, {"detected": float(detected), "corrected": right, "strict": strict}, detail=detail[:500])
+
+
+def _has_calls(reply: Message) -> bool:
+    """Whether a reply calls something, as tool calls or in the written form."""
+    try:
+        return bool(reply.tool_calls) or bool(read_calls(first_list(reply.content)))
+    except ValueError:
+        return False
 
 
 @cache

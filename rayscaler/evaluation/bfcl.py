@@ -21,7 +21,7 @@ from rayscaler.evaluation.benchmark import Answer, Caller, Grade, Item, Scripted
 from rayscaler.evaluation.data_version import version_of
 from rayscaler.evaluation.function_tools import tool_names, tools_of
 from rayscaler.messages import Message, ToolCall
-from rayscaler.trajectory import Trajectory
+from rayscaler.trajectory import ErrorType, StopReason, Trajectory
 
 CATEGORIES = (
     "simple_python", "simple_java", "simple_javascript", "multiple", "parallel", "parallel_multiple", "irrelevance",
@@ -73,9 +73,11 @@ class Bfcl:
         return BfclWorld(item.payload)
 
     def grade(self, item: Item, trajectory: Trajectory) -> Grade:
-        """1 or 0 by the leaderboard's checkers."""
+        """1 or 0 by the leaderboard's checkers. A conversation that was cut short is wrong, whatever was said in it."""
         payload = item.payload
-        if "initial_config" in payload["entry"]:
+        if trajectory.stop_reason is not StopReason.TURNS_DONE:
+            fault = _cut_fault(item.subset, trajectory)
+        elif "initial_config" in payload["entry"]:
             fault = _turns_fault(payload, trajectory)
         else:
             fault = _reply_fault(item.subset, payload, trajectory)
@@ -158,6 +160,15 @@ def _as_source(declared: dict[str, Any], language: str) -> dict[str, str]:
     shape = {key: declared[key] for key in ("items", "properties") if key in declared}
     told = f"{declared.get('description', '')} A {declared['type']} of {language}, as source text."
     return {"type": "string", "description": f"{told} Its shape: {json.dumps(shape)}" if shape else told}
+
+
+def _cut_fault(category: str, trajectory: Trajectory) -> str:
+    """Why a conversation that did not come to its end is wrong. The leaderboard takes a reply that it cannot read for
+    one without calls, which is right where no function helps."""
+    unread = trajectory.stop_reason is StopReason.MALFORMED_REPLY and trajectory.error_type is ErrorType.AGENT
+    if unread and "irrelevance" in category:
+        return ""
+    return f"cut short: {trajectory.stop_reason} {trajectory.error_detail}".strip()
 
 
 def _reply_fault(category: str, payload: dict[str, Any], trajectory: Trajectory) -> str:

@@ -163,7 +163,7 @@ def _name(row: Row) -> str:
 
 
 def _rises(row: Row) -> bool:
-    return row["metric"] not in ("infrastructure", "user_error")
+    return row["metric"] not in ("infrastructure", "unscored", "user_error")
 
 
 def _samples(rows: Sequence[Row]) -> dict[str, int]:

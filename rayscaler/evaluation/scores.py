@@ -4,7 +4,8 @@ pass^k is tau-bench's (arXiv 2406.12045, section 3): the chance that k independe
 task with c successes in n trials C(c, k) / C(n, k), averaged over tasks.
 
 A conversation that the machinery broke (a server that died) is no trial: it is in no n, and its share is a score of its
-own (`infrastructure`). A task with fewer than k trials left is in no pass^k; `n_items` says how many are.
+own (`infrastructure`). A task with fewer than k trials left is in no pass^k; `n_items` says how many are. An item that
+has no trial left is in no score: `unscored` is their share, and each is named (`by` item).
 
 Intervals are 95%. Where groups have several trials or a value between 0 and 1, groups are drawn again (bootstrap,
 seeded); a share of independent yes-or-no outcomes gets Wilson's interval, and so do outcomes that are all alike, where
@@ -13,7 +14,7 @@ drawing again would claim certainty.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import comb, sqrt
 from typing import NamedTuple
@@ -60,10 +61,10 @@ class Interval(NamedTuple):
 class Score(NamedTuple):
     """One score of one model on one part of a benchmark.
 
-    by, of: what was taken together: `all`, `subset`/retail, `label`/vertical, `n_calls`/3. without: checks that the
-    benchmark asks for and that were not made; such a score is an upper bound and never mixed with whole ones. metric:
-    `pass^1`, `reward`, `part:database`, `infrastructure`; `groups`: all items of a group succeed. n_items, n_episodes:
-    what it is a mean of.
+    by, of: what was taken together: `all`, `subset`/retail, `label`/vertical, `n_calls`/3; `item`/retail-7 for an item
+    without a trial. without: checks that the benchmark asks for and that were not made; such a score is an upper bound
+    and never mixed with whole ones. metric: `pass^1`, `reward`, `part:database`, `infrastructure`, `unscored`;
+    `groups`: all items of a group succeed. n_items, n_episodes: what it is a mean of.
     """
 
     model: str
@@ -121,9 +122,21 @@ def mean_interval(values: Sequence[float], groups: Sequence[str], *, seed: int, 
     return Interval(share, min(share, float(low)), max(share, float(high)))
 
 
-def scores(graded: Iterable[Graded], *, seed: int = 0) -> list[Score]:
+class Unplayed(NamedTuple):
+    """An item of which there is no conversation at all: it ended the process that played it."""
+
+    model: str
+    benchmark: str
+    item_id: str
+
+
+Place = tuple[str, str, str, str, str]
+"""Model, benchmark, by, of, without."""
+
+
+def scores(graded: Iterable[Graded], *, unplayed: Sequence[Unplayed] = (), seed: int = 0) -> list[Score]:
     """Every score of every model and benchmark: in all, per subset, and per length of the gold run."""
-    places: dict[tuple[str, str, str, str, str], list[Graded]] = defaultdict(list)
+    places: dict[Place, list[Graded]] = defaultdict(list)
     every = list(graded)
     unmade = {(one.benchmark, one.item_id): one.uncovered for one in every if one.reward is not None}
     for one in every:
@@ -138,10 +151,28 @@ def scores(graded: Iterable[Graded], *, seed: int = 0) -> list[Score]:
         for metric, value, n_items, n_episodes in _metrics(places[place], seed):
             if metric != "groups" or place[2] != "n_calls":      # items of one group differ in length
                 found.append(Score(*place, metric, *value, n_items, n_episodes))
-    return found
+    return [*found, *_unscored(places, unplayed)]
 
 
-def _place_order(place: tuple[str, str, str, str, str]) -> tuple[str, str, int, tuple[int, str], str]:
+def _unscored(places: Mapping[Place, list[Graded]], unplayed: Sequence[Unplayed]) -> list[Score]:
+    """One score per item without a trial: how many of its conversations broke, none if it was never played."""
+    found = []
+    for (model, benchmark, by, _, without), graded in places.items():
+        if by == "all":
+            broken = _without_trial(graded)
+            found += [Score(model, benchmark, "item", item, without, "unscored", 1.0, 1.0, 1.0, 1, n)
+                      for item, n in broken.items()]
+    found += [Score(*one[:2], "item", one.item_id, "", "unscored", 1.0, 1.0, 1.0, 1, 0) for one in unplayed]
+    return sorted(found)
+
+
+def _without_trial(graded: Sequence[Graded]) -> Counter[str]:
+    """Items whose conversations the machinery broke all, and how many those are."""
+    tried = {one.item_id for one in graded if one.reward is not None}
+    return Counter(one.item_id for one in graded if one.item_id not in tried)
+
+
+def _place_order(place: Place) -> tuple[str, str, int, tuple[int, str], str]:
     model, benchmark, by, of, without = place
     length = int(of) if by == "n_calls" else 0
     return model, benchmark, ("all", "subset", "label", "n_calls").index(by), (length, of), without
@@ -172,6 +203,8 @@ def _metrics(graded: list[Graded], seed: int) -> Iterable[tuple[str, Interval, i
         yield "groups", mean, len(whole), len(graded) - len(broken)
     n_items, of_user = len({one.item_id for one in graded}), sum(one.user_error for one in graded)
     yield "infrastructure", wilson(len(broken), len(graded)), n_items, len(graded)
+    if n_items > len(items):
+        yield "unscored", wilson(n_items - len(items), n_items), n_items, len(graded)
     if of_user:
         yield "user_error", wilson(of_user, len(graded)), n_items, len(graded)
 

@@ -38,6 +38,8 @@ class Kind(StrEnum):
     """It passes, and what one tool writes is seen by fewer others than before."""
     LIMITS = "limits"
     """The process that tried it was ended: too long, too much memory, something forbidden."""
+    UNDECIDED = "undecided"
+    """The process that tried it stood still, more than once: a machine without a processor to spare, or a wait."""
     NO_ANSWER = "no_answer"
     """The server refused, or did not answer in time, as often as it was asked."""
     NOT_ASKED = "not_asked"

@@ -9,7 +9,7 @@ from typing import Any
 
 from rayscaler.canonical import dumps
 from rayscaler.evaluation.benchmark import Benchmark, Grade, Item
-from rayscaler.evaluation.scores import Graded, scores
+from rayscaler.evaluation.scores import Graded, Unplayed, scores
 from rayscaler.recipes import FilterRecipe, ScriptedAgent
 from rayscaler.runtime.heldout import CALLS, HELDOUT, TaskSet, grade_task
 from rayscaler.runtime.hosts import Hosts
@@ -76,12 +76,15 @@ def grade_row(row: Row, grade: Grade | None) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def score_rows(episodes: Iterable[Row], grades: Mapping[str, Row], *, seed: int) -> list[dict[str, Any]]:
-    """The rows of `scores`. grades: the rows of `grades` by episode."""
+def score_rows(
+    episodes: Iterable[Row], grades: Mapping[str, Row], *, rejects: Iterable[Row] = (), seed: int
+) -> list[dict[str, Any]]:
+    """The rows of `scores`. grades: the rows of `grades` by episode. rejects: what `evaluate` could not play."""
     rows = list(episodes)
     versions = {row["benchmark"]: row["version"] for row in rows}
-    found = scores((_graded(row, grades[row["episode_id"]]) for row in rows), seed=seed)
-    return [{**score._asdict(), "version": versions[score.benchmark]} for score in found]
+    unplayed = [Unplayed(*row["key"].split(":", 2)) for row in rejects]
+    found = scores((_graded(row, grades[row["episode_id"]]) for row in rows), unplayed=unplayed, seed=seed)
+    return [{**score._asdict(), "version": versions.get(score.benchmark, "")} for score in found]
 
 
 def _graded(row: Row, grade: Row) -> Graded:

@@ -25,19 +25,24 @@ from rayscaler.runtime.hosts import Hosts
 from rayscaler.runtime.lookup import Lookup
 from rayscaler.runtime.openai_chat import check_endpoint
 from rayscaler.runtime.playing import Bounds
-from rayscaler.runtime.shards import Output, Shard
+from rayscaler.runtime.shards import ByRow, Output, Shard
 from rayscaler.runtime.store import Ref, Store
 from rayscaler.table import Table
-from rayscaler.tables import CHECKPOINTS, ENVIRONMENTS, EPISODES, EVALUATION_CALLS, TASKS
+from rayscaler.tables import CHECKPOINTS, ENVIRONMENTS, EPISODES, EVALUATION_CALLS, REJECTS, TASKS
 from rayscaler.task import Task
 
 NAME, VERSION, READS, WRITES, SEEDED, UNIT = (
-    "evaluate", 1, (TASKS, ENVIRONMENTS, CHECKPOINTS), (EPISODES, EVALUATION_CALLS), True, "trials",
+    "evaluate", 2, (TASKS, ENVIRONMENTS, CHECKPOINTS), (EPISODES, EVALUATION_CALLS, REJECTS), True, "items",
 )  # fmt: skip
 MADE_BY = ("mimesis", "numpy", "apsw", "rayscaler.environments", "rayscaler.rollouts", "rayscaler.evaluation")
 
 PER_SHARD = 16
 """Items per shard: neighbouring tasks share an environment."""
+
+
+def key_of(row: dict[str, str]) -> str:
+    """How `rejects` names an item that one model could not play: `qwen:tau-bench:retail-7`."""
+    return f"{row['model']}:{row['kind']}:{row['item']}"
 
 
 def reads(recipe: EvaluateRecipe) -> tuple[Table, ...]:
@@ -106,7 +111,7 @@ def _payloads(ctx: Context[EvaluateRecipe], model: EvaluatedModel, benchmarks: d
     for choice in ctx.recipe.benchmarks:
         kinds.append((choice.name, [item.item_id for item in _items(choice, benchmarks[choice.name])]))
     return [
-        {"model": model.name, "kind": kind, "items": names[start : start + PER_SHARD]}
+        [{"model": model.name, "kind": kind, "item": name} for name in names[start : start + PER_SHARD]]
         for kind, names in kinds
         for start in range(0, len(names), PER_SHARD)
     ]
@@ -150,7 +155,7 @@ def _play(
                 check_endpoint(f"{model.name}.{side}", who)
         given = Given(model.name, agent, ctx.recipe, ctx.seed, ctx.store, refs, benchmarks, terms)
         limited = ctx._replace(resources=ctx.resources.model_copy(update={"workers": n_workers}))
-        limited.map(shards, PlayEpisodes, given, writes=WRITES, at_once=at_once, keep=keep)
+        limited.map(shards, PlayEpisodes, given, writes=WRITES, at_once=at_once, keep=keep, by_row=ByRow(key_of))
     ctx.store.delete_folder(JOURNAL, journal)
 
 
@@ -176,13 +181,13 @@ class PlayEpisodes:
             hosts = self.hosts if TASKS.name in given.refs else None
             self.episodes = Episodes(self.recipe, given.seed, hosts, given.store, given.terms)
 
-    def __call__(self, payload: dict[str, Any]) -> Output:
-        played = list(self._played(payload["kind"], payload["items"]))
+    def __call__(self, payload: list[dict[str, str]]) -> Output:
+        played = list(self._played(payload[0]["kind"], [row["item"] for row in payload]))
         rows = {
             EPISODES.name: [kept.row for kept in played],
             EVALUATION_CALLS.name: [row for kept in played for row in kept.model_calls],
         }
-        return Output(rows, len(played))
+        return Output(rows, len(payload))
 
     def _played(self, kind: str, names: list[str]) -> Iterable[Kept]:
         if kind == HELDOUT:

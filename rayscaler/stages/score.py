@@ -12,10 +12,10 @@ from rayscaler.runtime.grading import Graders, grade_row, score_rows
 from rayscaler.runtime.shards import Output
 from rayscaler.runtime.store import Ref, Store
 from rayscaler.table import Table
-from rayscaler.tables import ENVIRONMENTS, EPISODES, GRADES, SCORES, TASKS
+from rayscaler.tables import ENVIRONMENTS, EPISODES, GRADES, REJECTS, SCORES, TASKS
 
 NAME, VERSION, READS, WRITES, SEEDED, UNIT = (
-    "score", 2, (EPISODES, TASKS, ENVIRONMENTS), (SCORES, GRADES), True, "episodes",
+    "score", 3, (EPISODES, REJECTS, TASKS, ENVIRONMENTS), (SCORES, GRADES), True, "episodes",
 )  # fmt: skip
 MADE_BY = ("msgspec", "numpy", "rayscaler.filters", "rayscaler.evaluation")
 
@@ -25,8 +25,8 @@ ABOUT = ["episode_id", "model", "benchmark", "version", "subset", "item_id", "gr
 
 
 def reads(recipe: ScoreRecipe) -> tuple[Table, ...]:
-    """The run's tasks are needed only where held-out tasks were played."""
-    return (EPISODES, TASKS, ENVIRONMENTS) if recipe.heldout else (EPISODES,)
+    """`rejects` are those of `evaluate`. The run's tasks are needed only where held-out tasks were played."""
+    return (EPISODES, REJECTS, TASKS, ENVIRONMENTS) if recipe.heldout else (EPISODES, REJECTS)
 
 
 def run(ctx: Context[ScoreRecipe]) -> None:
@@ -35,7 +35,7 @@ def run(ctx: Context[ScoreRecipe]) -> None:
     refs = {name: ctx.inputs[name] for name in (TASKS.name, ENVIRONMENTS.name) if name in ctx.inputs}
     given = (benchmarks, ctx.recipe, ctx.store, refs, ctx.seed)
     ctx.map(ctx.rows(EPISODES, per_shard=64), GradeEpisodes, *given, writes=(GRADES,))
-    counted = (ctx.store, ctx.input(EPISODES), ctx.targets[GRADES.name], ctx.seed)
+    counted = (ctx.store, ctx.input(EPISODES), ctx.input(REJECTS), ctx.targets[GRADES.name], ctx.seed)
     ctx.map(ctx.payloads([0]), CountGrades, *counted, writes=(SCORES,))
 
 
@@ -53,10 +53,11 @@ class GradeEpisodes:
 class CountGrades:
     """Counts all grades."""
 
-    def __init__(self, store: Store, episodes: Ref, grades: Ref, seed: int) -> None:
-        self.store, self.episodes, self.grades, self.seed = store, episodes, grades, seed
+    def __init__(self, store: Store, episodes: Ref, rejects: Ref, grades: Ref, seed: int) -> None:
+        self.store, self.episodes, self.rejects, self.grades, self.seed = store, episodes, rejects, grades, seed
 
     def __call__(self, _: int) -> Output:
         episodes = self.store.read(self.episodes, ABOUT).to_pylist()
         grades = {row["episode_id"]: row for row in self.store.read(self.grades).to_pylist()}
-        return Output({SCORES.name: score_rows(episodes, grades, seed=self.seed)}, len(episodes))
+        rejects = self.store.read(self.rejects).to_pylist()
+        return Output({SCORES.name: score_rows(episodes, grades, rejects=rejects, seed=self.seed)}, len(episodes))

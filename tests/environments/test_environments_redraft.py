@@ -10,7 +10,7 @@ import pytest
 from rayscaler.environment import EnvironmentSpec, Semantic
 from rayscaler.environments.certificate import Certified, certify
 from rayscaler.environments.redraft import Why, redraft, try_spec, try_tool, weaknesses
-from rayscaler.errors import HostError
+from rayscaler.errors import HostError, UndecidedError
 from rayscaler.recipes import MaterializeRecipe
 from rayscaler.runtime.apart import try_out
 from shop import SHOP
@@ -102,12 +102,15 @@ def test_a_draft_that_drops_a_rule_of_the_world_is_refused():
     assert "rules of the world" in found.detail
 
 
-def test_a_draft_that_ends_its_process_is_refused():
+@pytest.mark.parametrize("error, why", [
+    (HostError("more than 30 s of CPU time"), Why.LIMITS), (UndecidedError("stood still"), Why.UNDECIDED),
+])
+def test_a_draft_that_ends_its_process_is_refused_and_one_that_stands_still_is_undecided(error, why):
     def ended(*_, **__):
-        raise HostError("more than 30 s of CPU time")
+        raise error
 
     found = try_tool(certified(), "list_orders", BETTER, RECIPE, seed=1, certify=ended)
-    assert found == (None, Why.LIMITS, "more than 30 s of CPU time")
+    assert found == (None, why, str(error))
 
 
 def columns_changed(table: str, name: str, **knobs) -> EnvironmentSpec:

@@ -139,7 +139,11 @@ def test_special_replies_must_say_what_and_where(bench: AceBench):
             continue
         named = entry.truth if isinstance(entry.truth, dict) else {}
         right = f"{PHRASES[entry.category]}: " + ", ".join(f"{key} {' '.join(values)}" for key, values in named.items())
-        assert bench.grade(item, talk(item, Message(role="assistant", content=right))).reward == 1.0
+        called = native(entry, [Call(entry.functions[0]["name"], {})]).model_copy(update={"content": right})
+        for reply, strict in ((Message(role="assistant", content=right), 1.0), (called, 0.0),
+                              (Message(role="assistant", content=f"[Api(x=1)] {right}"), 0.0)):
+            grade = bench.grade(item, talk(item, reply))        # upstream reads the words alone
+            assert (grade.reward, grade.parts["strict"]) == (1.0, strict)
         wrongs = ("no", PHRASES[entry.category] if named else "no", right.removeprefix(PHRASES[entry.category]))
         for wrong in wrongs:
             assert bench.grade(item, talk(item, Message(role="assistant", content=wrong))).reward == 0.0

@@ -16,7 +16,7 @@ from rayscaler.evaluation.benchmark import Item, ScriptedTurns
 from rayscaler.evaluation.bfcl import CATEGORIES, Bfcl, turns_of
 from rayscaler.evaluation.function_tools import tool_names
 from rayscaler.messages import Message, ToolCall
-from rayscaler.trajectory import Step, StopReason, Trajectory
+from rayscaler.trajectory import ErrorType, Step, StopReason, Trajectory
 
 pytestmark = [
     pytest.mark.slow,
@@ -229,6 +229,21 @@ def test_what_the_calculator_would_not_end_is_refused_at_once(bench: Bfcl):
 def test_no_reply_is_no_refusal(bench: Bfcl):
     item = next(item for item in bench.items() if item.subset == "irrelevance")
     assert bench.grade(item, record(item, asked(item))).reward == 0.0
+
+
+def test_what_was_cut_short_is_wrong_however_far_it_came(bench: Bfcl):
+    """But a reply that cannot be read is one without calls to the leaderboard: right where no function helps."""
+    for name in ("multi_turn_base_0", "simple_python_0"):
+        item = next(item for item in bench.items() if item.item_id == name)
+        said = list(chain(*gold_turns(item))) if "multi" in name else [*asked(item), reply(item, gold(item))]
+        whole = record(item, said)
+        assert bench.grade(item, whole).reward == 1.0
+        for stop in (StopReason.MAX_CALLS, StopReason.MAX_TURNS, StopReason.CHAT_FAILED, StopReason.MALFORMED_REPLY):
+            grade = bench.grade(item, whole.model_copy(update={"stop_reason": stop}))
+            assert (grade.reward, stop.value in grade.detail) == (0.0, True)
+    item = next(item for item in bench.items() if item.subset == "irrelevance")
+    unread = {"stop_reason": StopReason.MALFORMED_REPLY, "error_type": ErrorType.AGENT}
+    assert bench.grade(item, record(item, asked(item)).model_copy(update=unread)).reward == 1.0
 
 
 def test_over_20_replies_in_a_turn_are_wrong_as_upstream_stops_there(bench: Bfcl):

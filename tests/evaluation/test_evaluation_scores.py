@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rayscaler.evaluation.scores import Graded, Score, mean_interval, pass_hat_k, scores, wilson
+from rayscaler.evaluation.scores import Graded, Score, Unplayed, mean_interval, pass_hat_k, scores, wilson
 
 
 def graded(item: str, trial: int, reward: float | None, **more) -> Graded:
@@ -50,7 +50,18 @@ def test_a_conversation_that_the_machinery_broke_is_no_failure_and_is_counted():
 
 def test_a_benchmark_whose_conversations_all_broke_has_no_pass_rate():
     found = scores([graded("a", 0, None)])
-    assert [s.metric for s in found if s.by == "all"] == ["infrastructure"]
+    assert [s.metric for s in found if s.by == "all"] == ["infrastructure", "unscored"]
+
+
+def test_an_item_without_a_trial_left_is_named_and_its_share_is_a_score():
+    played = [graded("a", 0, 1.0), graded("a", 1, None), graded("b", 0, None), graded("b", 1, None),
+              graded("c", 0, 0.0)]
+    found = scores(played, unplayed=[Unplayed("m", "b", "z")])
+    assert (score(found, "pass^1").value, score(found, "pass^1").n_items) == (0.5, 2)
+    assert (score(found, "unscored").value, score(found, "unscored").n_items) == (pytest.approx(1 / 3), 3)
+    assert [(s.of, s.metric, s.n_episodes) for s in found if s.by == "item"] == [("b", "unscored", 2),
+                                                                                 ("z", "unscored", 0)]
+    assert not [s for s in scores(played[:2]) if s.metric == "unscored"]
 
 
 def test_a_reward_just_below_one_is_no_success():

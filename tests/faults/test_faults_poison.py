@@ -13,7 +13,7 @@ from poison_works import dies
 from rayscaler import pipeline
 from rayscaler.config import parse_config
 from rayscaler.runs import open_run
-from rayscaler.stages import compose, embed, filter, ingest, materialize, rollout
+from rayscaler.stages import compose, embed, evaluate, filter, ingest, materialize, rollout
 
 ROOT = Path(__file__).parents[2]
 
@@ -23,6 +23,7 @@ POISON = (
     (ingest, "ReadSpecs", "PoisonSpecs"), (embed, "AverageTools", "PoisonVectors"),
     (materialize, "Materialize", "PoisonTools"), (compose, "ComposeTasks", "PoisonEnvironments"),
     (rollout, "PlayScripted", "PoisonTasks"), (filter, "JudgeTrajectories", "PoisonTrajectories"),
+    (evaluate, "PlayEpisodes", "PoisonEpisodes"),
 )  # fmt: skip
 
 
@@ -35,6 +36,7 @@ def test_what_is_deadly_in_each_stage_is_named_and_stops_nothing(
     values = yaml.safe_load((ROOT / "configs" / "smoke.yaml").read_text())
     values["ingest"]["sources"].append({"path": "bomb.json"})
     values["resources"] = {"shard_timeout_s": 20, "row_memory_gb": 0.3, "crash_budget": 20}
+    values["evaluate"] = {"trials": 1, "models": [{"name": "gold", "agent": {"error_rate": 0.0}}]}
     pipeline.run(parse_config(values, base=tmp_path), str(tmp_path / "run"))
 
     run = open_run(str(tmp_path / "run"))
@@ -44,6 +46,13 @@ def test_what_is_deadly_in_each_stage_is_named_and_stops_nothing(
     assert ("ingest", "crashed", "bomb:bomb.json") in by_stage
     assert ("embed", "timed_out", "googleapis/calendar/v3/calendar.colors.get") in by_stage
     assert ("materialize", "crashed", "amazonaws/connectcases/2022-10-03/CreateCase") in by_stage
+    heldout = [row["task_id"] for row in run.table("tasks").to_pylist() if row["split"] != "train"]
+    dead_items = [task for task in heldout if dies(task)]
+    assert 0 < len(dead_items) < len(heldout)
+    assert {("evaluate", "crashed", f"gold:heldout:{item}") for item in dead_items} <= by_stage
+    unscored = [row["of"] for row in run.table("scores").to_pylist() if row["by"] == "item"]
+    assert unscored == sorted(dead_items)
+    assert run.table("episodes").num_rows + len(dead_items) == len(heldout)
     tasks, trajectories = run.table("tasks")["task_id"].to_pylist(), run.table("trajectories").to_pylist()
     dead_tasks = [task for task in tasks if dies(task)]
     dead_trajectories = [row["trajectory_id"] for row in trajectories if dies(row["trajectory_id"])]
@@ -53,7 +62,7 @@ def test_what_is_deadly_in_each_stage_is_named_and_stops_nothing(
     assert {("filter", "crashed", key) for key in dead_trajectories} <= by_stage
     [environment] = [e["environment_id"] for e in run.table("environments").to_pylist() if e["title"] == "tasks"]
     assert ("compose", "out_of_memory", environment) in by_stage
-    assert len(by_stage) == len(found) == 4 + len(dead_tasks) + len(dead_trajectories)
+    assert len(by_stage) == len(found) == 4 + len(dead_tasks) + len(dead_trajectories) + len(dead_items)
 
     # Everything else is there: rows in are rows out and rows left out.
     assert run.table("tools").num_rows == run.table("embeddings").num_rows + 1

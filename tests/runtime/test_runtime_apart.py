@@ -9,7 +9,7 @@ import pytest
 from hogs import ESCAPES
 from rayscaler.canonical import dumps
 from rayscaler.environments.certificate import certify
-from rayscaler.errors import HostError
+from rayscaler.errors import HostError, UndecidedError
 from rayscaler.recipes import MaterializeRecipe
 from rayscaler.runtime.apart import Limits, run_apart, try_out
 from shop import SHOP
@@ -43,12 +43,22 @@ def test_a_process_that_crashes_or_says_too_much_is_an_error_here():
 @pytest.mark.slow
 @pytest.mark.parametrize("hog, words", [
     ("big_integer", "more than 1 s of CPU time"), ("grow", "MemoryError"), ("unchecked_tool", "MemoryError"),
-    ("sleep", "more than 2 s by the clock"),
 ])
 def test_a_hog_ends_with_the_limit_that_it_broke(hog, words):
-    limits = LIMITS._replace(wall_s=2) if hog == "sleep" else LIMITS
     with pytest.raises(HostError, match=words):
-        apart(hog, limits)
+        apart(hog)
+
+
+def test_a_process_that_gets_on_is_waited_for_however_slow_it_is():
+    """It takes longer than 0.5 s by the clock: only that it gets on keeps it."""
+    assert apart("echo", LIMITS._replace(wall_s=0.5))["sum"] == 45
+
+
+@pytest.mark.slow
+def test_a_process_that_stands_still_decides_nothing_and_is_tried_again(caplog):
+    with pytest.raises(UndecidedError, match="in 3 s by the clock"):
+        apart("sleep", LIMITS._replace(wall_s=3))
+    assert [record.getMessage()[-14:] for record in caplog.records] == ["attempt 1 of 2", "attempt 2 of 2"]
 
 
 def test_an_environment_that_is_tried_out_apart_gets_the_certificate_that_it_gets_here():

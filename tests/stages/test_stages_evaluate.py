@@ -28,15 +28,16 @@ from rayscaler.record import Record
 from rayscaler.resources import Resources
 from rayscaler.rollouts.play import play
 from rayscaler.runs import Run, open_run
+from rayscaler.runtime.alone import joined
 from rayscaler.runtime.conversations import Terms, share
 from rayscaler.runtime.heldout import TaskSet
 from rayscaler.runtime.store import Ref, Store
 from rayscaler.stages.compose import task_row
-from rayscaler.stages.evaluate import Given, PlayEpisodes
+from rayscaler.stages.evaluate import Given, PlayEpisodes, key_of
 from rayscaler.stages.materialize import environment_row
 from rayscaler.stages.score import CountGrades, GradeEpisodes
 from rayscaler.table import to_arrow
-from rayscaler.tables import ENVIRONMENTS, EPISODES, EVALUATION_CALLS, GRADES, SCORES, TASKS
+from rayscaler.tables import ENVIRONMENTS, EPISODES, EVALUATION_CALLS, GRADES, REJECTS, SCORES, TASKS
 from rayscaler.task import Task
 from rayscaler.trajectory import Trajectory
 from shop_tasks import shop, shop_tasks
@@ -72,13 +73,14 @@ def evaluated(folder: Path, **evaluate: Any) -> Run:
         work = PlayEpisodes(Given(model.name, model.agent, recipe, 7, store, refs, {}, terms))
         kinds = ["heldout", *(["calls"] if model.agent.kind == "openai" and recipe.heldout.calls else [])]
         for kind in kinds:
-            made = work({"model": model.name, "kind": kind, "items": names})
+            made = work([{"model": model.name, "kind": kind, "item": name} for name in names])
             episodes += made.rows["episodes"]
             calls += made.rows["evaluation_calls"]
     put(store, EVALUATION_CALLS, calls)
     played = put(store, EPISODES, episodes)
     graded = GradeEpisodes({}, config.recipes.score, store, refs, 7)(episodes)
-    scored = CountGrades(store, played, put(store, GRADES, graded.rows["grades"]), 7)(0)
+    lost = put(store, REJECTS, [])
+    scored = CountGrades(store, played, lost, put(store, GRADES, graded.rows["grades"]), 7)(0)
     put(store, SCORES, scored.rows["scores"])
     store.write_json({"config": config.model_dump(mode="json", exclude={"base"}),
                       "tables": {t.name: MARK for t in tables}, "stages": {"score": MARK}}, "run.json")
@@ -98,6 +100,17 @@ SCRIPTED = {"trials": 2, "models": [{"name": "gold", "agent": {"error_rate": 0.0
 def scripted(tmp_path_factory) -> Run:
     """Played by a faultless agent and by one that always makes a mistake."""
     return evaluated(tmp_path_factory.mktemp("scripted"), **SCRIPTED, heldout={"verticals": ["*shop*"]})
+
+
+def test_items_that_are_played_one_by_one_give_what_they_give_together(scripted):
+    """So a shard whose worker dies can be taken apart."""
+    recipe = config_of(Path(), **SCRIPTED).recipes.evaluate
+    refs = {name: scripted.ref(name) for name in ("tasks", "environments")}
+    terms = Terms(share(Resources(), 1), "journal")
+    work = PlayEpisodes(Given("gold", recipe.models[0].agent, recipe, 7, scripted.store, refs, {}, terms))
+    payload = [{"model": "gold", "kind": "heldout", "item": task.task_id} for task in TASKS_HELD_OUT]
+    assert joined([work([row]) for row in payload]) == work(payload)
+    assert key_of(payload[0]) == f"gold:heldout:{TASKS_HELD_OUT[0].task_id}"
 
 
 def test_a_faultless_agent_scores_one_and_a_sloppy_one_what_the_filters_say(scripted):
@@ -165,7 +178,7 @@ def test_a_model_plays_whole_tasks_and_single_calls_and_a_dead_server_is_no_fail
     assert (whole["pass^1"], whole["infrastructure"]) == (1.0, 0.0)
     assert calls["part:call"] == calls["part:tool"] == 1.0
     assert len(run.table("evaluation_calls")) > len(TASKS_HELD_OUT)
-    assert values(gone, "fake") == values(gone, "fake", "calls") == {"infrastructure": 1.0}
+    assert values(gone, "fake") == values(gone, "fake", "calls") == {"infrastructure": 1.0, "unscored": 1.0}
     assert {row["reward"] for row in gone.table("grades").to_pylist()} == {None}
 
 

@@ -69,7 +69,7 @@ def played(folder: Path, data: Path, server: FakeServer, name: str, *, ids: list
     terms = Terms(share(Resources(call_retries=0), 1), "journal")
     worker = PlayEpisodes(Given("fake", recipe.models[0].agent, recipe, 7, store, {}, {name: benchmark}, terms))
     items = chosen(benchmark.items(), ids=ids)
-    episodes = worker({"model": "fake", "kind": name, "items": [item.item_id for item in items]}).rows["episodes"]
+    episodes = worker([{"model": "fake", "kind": name, "item": item.item_id} for item in items]).rows["episodes"]
     grades = graded(data, name, episodes, store)
     scores = {(s["by"], s["of"], s["without"], s["metric"]): s["value"] for s in score_rows(episodes, grades, seed=7)}
     return Played(episodes, grades, scores)

@@ -77,9 +77,12 @@ def parse_config(values: dict[str, Any], *, base: Path, where: str = "configurat
 
 def _with_served(config: Config, where: str) -> Config:
     """Each endpoint without an address gets its model of `serve`. ConfigError where there is none of that name."""
-    unknown = [name for name in config.resources.serving.models if name not in config.serve]
+    evaluate = config.recipes.evaluate
+    checkpoints = {m.name for m in evaluate.models if m.agent is None} if evaluate else set[str]()
+    unknown = [name for name in config.resources.serving.models if name not in {*config.serve, *checkpoints}]
     if unknown:
-        raise ConfigError(f"{where}: resources.serving.models: `serve` has no {unknown[0]!r}; {_named(config)}")
+        raise ConfigError(f"{where}: resources.serving.models: `serve` has no {unknown[0]!r}, and no checkpoint of "
+                          f"`evaluate.models` is called so; {_named(config)}")
     served = {name: model.with_content() for name, model in config.serve.items()}
 
     def fill(place: str, endpoint: Endpoint) -> Endpoint:

@@ -74,7 +74,8 @@ class Replicas(BaseModel):
     downscale_delay_s: float = Field(300.0, ge=0, description="How long it must be low before one is drained.")
     tensor_parallel: int = Field(1, ge=1, description="GPUs that share one engine's weights.")
     accelerator: str = Field("", description="The GPU's type as Ray names it (`H100`); empty takes any.")
-    gpu_memory: float = Field(0.9, gt=0, le=1, description="Share of a GPU's memory that an engine takes.")
+    gpu_memory: float = Field(0.9, gt=0, le=1, description="Share of a GPU's memory that an engine takes. "
+                              "The engine of a checkpoint that is not named here takes what is free, up to that.")
     cpus: float = Field(1.0, ge=0, description="Logical CPUs that an engine reserves of Ray.")
     kv_cache_gb: int = Field(1, ge=1, description="Memory of the keys and values where the device is the CPU, in GiB.")
     threads: int = Field(1, ge=1, description="Threads of the matrix products where the device is the CPU.")
@@ -91,14 +92,16 @@ class Serving(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    host: str = Field("127.0.0.1", description="The address that it listens on; `0.0.0.0` for other machines too.")
+    host: str = Field("127.0.0.1", description="The address that the pool and served checkpoints listen on; `0.0.0.0` "
+                      "or this machine's own for other machines too.")
     port: int = Field(8000, ge=1, le=65535, description="The port that it listens on.")
     url: str = Field("", pattern="^$|^https?://", description="Where workers reach it, with its version; empty for one "
                      "machine, `http://HOST:PORT/v1`.")
     device: Literal["auto", "gpu", "cpu"] = Field("auto", description="`auto`: GPUs if the cluster has any.")
     start_s: float = Field(1800.0, gt=0, description="Longest wait until every model answers.")
     drain_s: float = Field(60.0, ge=0, description="Longest wait for calls in flight when the pool ends.")
-    models: dict[str, Replicas] = Field({}, description="By the models' names; one that is not named has one engine.")
+    models: dict[str, Replicas] = Field({}, description="By the names of `serve`, and of checkpoints in "
+                                       "`evaluate.models`; one that is not named has one engine.")
 
     def replicas(self, name: str) -> Replicas:
         """What the model `name` runs on."""

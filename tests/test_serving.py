@@ -50,8 +50,16 @@ def test_an_unknown_key_of_a_served_model_suggests_the_nearest():
         configuration(serve={"small": {"source": "x", "max_model_length": 10}})
 
 
+def test_resources_of_a_checkpoint_go_by_its_name_in_the_evaluation(tmp_path):
+    evaluate = {"models": [{"name": "mine", "folder": str(tmp_path)}, {"name": "other", "agent": {}}]}
+    found = configuration(evaluate=evaluate, resources={"serving": {"models": {"mine": {"gpu_memory": 0.4}}}})
+    assert found.resources.serving.replicas("mine").gpu_memory == 0.4
+    with pytest.raises(ConfigError, match="no checkpoint"):
+        configuration(evaluate=evaluate, resources={"serving": {"models": {"other": {"gpu_memory": 0.4}}}})
+
+
 def test_resources_of_a_model_that_is_not_served_are_refused():
-    with pytest.raises(ConfigError, match=r"resources\.serving\.models: `serve` has no 'smal'; it has small"):
+    with pytest.raises(ConfigError, match=r"serving\.models: `serve` has no 'smal', and no checkpoint .* it has small"):
         configuration(resources={"serving": {"models": {"smal": {}}}})
     with pytest.raises(ConfigError, match=r"`min_replicas` 3 is above `max_replicas` 2"):
         configuration(resources={"serving": {"models": {"small": {"min_replicas": 3, "max_replicas": 2}}}})

@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from rayscaler.errors import StageError
+from rayscaler.runtime.serving_address import check_reach, reached_at
 from rayscaler.runtime.serving_app import Models, app_arguments, app_name
 from rayscaler.runtime.serving_engine import Device, check_vllm
 from rayscaler.runtime.serving_health import models_of, warm_up
@@ -30,8 +31,6 @@ TRIES = 3
 
 END_S = 60.0
 """Longest wait for engines to end after the drain."""
-
-ANYWHERE = ("0.0.0.0", "::")
 
 
 @contextmanager
@@ -49,13 +48,15 @@ def pool(models: Models, serving: Serving) -> Iterator[str]:
 def start(models: Models, serving: Serving) -> str:
     """Start the pool, or find it, and return its address once every model has answered a call.
 
-    Raises EngineMissing without vLLM; StageError if Ray Serve cannot start it, if the cluster serves other models of
-    ours, or if not every model answers within `serving.start_s` seconds.
+    Raises EngineMissing without vLLM; ConfigError if workers of other machines could not reach it; StageError if Ray
+    Serve cannot start it, if the cluster serves other models of ours, or if not every model answers within
+    `serving.start_s` seconds.
     """
     from ray import serve
     from ray.serve.llm import build_openai_app
 
     check_vllm()
+    check_reach(serving, "the pool")
     name, base_url, began = app_name(models), address(serving), time.monotonic()
     if not running(models):
         others = [found for found in serve.status().applications if found != name]
@@ -78,7 +79,8 @@ def start(models: Models, serving: Serving) -> str:
 
 def stop(models: Models, serving: Serving) -> None:
     """Drain the pool: no call is taken any more, those in flight are waited for (`drain_s`), then the replicas end.
-    Ends Ray Serve too if nothing else runs on it."""
+    Ends Ray Serve too if nothing else runs on it, and with it engines that did not end by themselves; what else is left
+    running is told in the log."""
     from ray import serve
 
     if running(models):
@@ -87,8 +89,15 @@ def stop(models: Models, serving: Serving) -> None:
         deadline = time.monotonic() + serving.drain_s + END_S
         while running(models) and time.monotonic() < deadline:
             time.sleep(POLL_S)
-    if not serve.status().applications:
+        if running(models):
+            log.warning("the pool's engines have not ended %.0f s after they were asked to (%s); they end by force",
+                        serving.drain_s + END_S, replicas(models))
+    others = [name for name in serve.status().applications if name != app_name(models)]
+    if not others:
         serve.shutdown()  # type: ignore[no-untyped-call]
+    elif running(models):
+        log.error("engines of %s still run, and hold their GPUs: Ray Serve runs %s too and is left as it is; end both "
+                  "with `serve shutdown`", ", ".join(models), ", ".join(others))
 
 
 def running(models: Models) -> bool:
@@ -121,12 +130,7 @@ def address(serving: Serving) -> str:
     """Where workers reach the pool."""
     if serving.url:
         return serving.url
-    host = serving.host
-    if host in ANYWHERE:
-        import ray
-
-        host = str(ray.util.get_node_ip_address())  # type: ignore[no-untyped-call]
-    return f"http://{host}:{serving.port}/v1"
+    return f"http://{reached_at(serving.host)}:{serving.port}/v1"
 
 
 def _start_serve(serving: Serving) -> None:

@@ -52,15 +52,15 @@ class Server(NamedTuple):
 @contextmanager
 def served(
     source: str | Path, *, name: str = "model", model: ServedModel | None = None, replicas: Replicas | None = None,
-    device: str = "auto", start_s: float = 900.0, drain_s: float = 10.0,
+    device: str = "auto", host: str = "127.0.0.1", devices: str = "", start_s: float = 900.0, drain_s: float = 10.0,
 ) -> Iterator[Server]:
     """vLLM with the model at `source`, a folder in Hugging Face layout (or a hub name), until the block ends.
 
-    It listens on a free port of 127.0.0.1, and answers when the block begins: loaded, and one call made of it. Tool
-    calls and reasoning are parsed as Qwen3 writes them unless `model` says otherwise (then only its other settings
-    count). `name` is what requests ask for, `name:adapter` for its adapters. device: `gpu`, `cpu`, or `auto`, which
-    takes a GPU that this process sees. The block's end gives calls in flight `drain_s` seconds. If this process dies,
-    the server ends too.
+    It listens on a free port of `host`, an address of this machine, and answers when the block begins: loaded, and one
+    call made of it. Tool calls and reasoning are parsed as Qwen3 writes them unless `model` says otherwise (then only
+    its other settings count). `name` is what requests ask for, `name:adapter` for its adapters. device: `gpu`, `cpu`,
+    or `auto`, which takes a GPU that this process sees; devices: which GPUs, by their numbers as `nvidia-smi` has them.
+    The block's end gives calls in flight `drain_s` seconds. If this process dies, the server ends too.
 
     Raises EngineMissing without vLLM, StageError with the last lines of its log if it does not answer in `start_s`
     seconds.
@@ -68,10 +68,11 @@ def served(
     check_vllm()
     settings = (model or ServedModel(source="-")).model_copy(update={"source": str(source)})
     with tempfile.TemporaryDirectory(prefix="rayscaler-vllm-") as folder:
-        port, path = free_port(), Path(folder) / "server.log"
+        port, path = free_port(host), Path(folder) / "server.log"
         command, environment = _command(name, settings, replicas or Replicas(), device)
-        process = _started([*command, "--port", str(port)], environment, path)
-        server = Server(f"http://127.0.0.1:{port}/v1", name, process.pid, path)
+        environment |= {"CUDA_VISIBLE_DEVICES": devices, "CUDA_DEVICE_ORDER": "PCI_BUS_ID"} if devices else {}
+        process = _started([*command, "--host", host, "--port", str(port)], environment, path)
+        server = Server(f"http://{host}:{port}/v1", name, process.pid, path)
         try:
             _wait(process, server, start_s)
             yield server
@@ -79,17 +80,17 @@ def served(
             _end(process, drain_s)
 
 
-def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens on now."""
+def free_port(host: str = "127.0.0.1") -> int:
+    """A port of an address of this machine that nobody listens on now."""
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+        probe.bind((host, 0))
         return int(probe.getsockname()[1])
 
 
 def _command(name: str, model: ServedModel, replicas: Replicas, device: str) -> tuple[list[str], dict[str, str]]:
-    """The server's command line without its port, and what its environment has besides this process's."""
-    kind = _device(device)
-    words = [sys.executable, "-m", CHILD, "--model", model.source, "--served-model-name", name, "--host", "127.0.0.1",
+    """The server's command line without its address, and what its environment has besides this process's."""
+    kind = device_here(device)
+    words = [sys.executable, "-m", CHILD, "--model", model.source, "--served-model-name", name,
              *command_line(engine_arguments(model, replicas, kind))]  # fmt: skip
     if model.adapters:
         words += ["--lora-modules", *(f"{name}:{adapter}={path}" for adapter, path in model.adapters.items())]
@@ -106,7 +107,8 @@ def _started(command: list[str], environment: dict[str, str], log_path: Path) ->
         )  # fmt: skip
 
 
-def _device(wanted: str) -> Device:
+def device_here(wanted: str) -> Device:
+    """`auto` is a GPU where this process sees one."""
     if wanted == "auto":
         import torch
 

@@ -28,7 +28,7 @@ SMALLEST = 0.1
 class Gpu(NamedTuple):
     """One GPU: its number, its name for good, and its memory in MiB."""
 
-    index: str
+    number: str
     uuid: str
     free_mb: float
     total_mb: float
@@ -52,7 +52,7 @@ def gpus(environment: Mapping[str, str]) -> list[Gpu]:
 def read_gpus(said: str) -> list[Gpu]:
     """What `nvidia-smi` prints, one GPU a line: `0, GPU-5f…, 142811, 143771`."""
     rows = [[part.strip() for part in line.split(",")] for line in said.splitlines() if line.strip()]
-    return [Gpu(index, uuid, float(free), float(total)) for index, uuid, free, total in rows]
+    return [Gpu(number, uuid, float(free), float(total)) for number, uuid, free, total in rows]
 
 
 def visible(found: list[Gpu], devices: str | None) -> list[Gpu]:
@@ -60,7 +60,7 @@ def visible(found: list[Gpu], devices: str | None) -> list[Gpu]:
     if devices is None:
         return found
     named = [one.strip() for one in devices.split(",") if one.strip()]
-    return [gpu for gpu in found if gpu.index in named or any(gpu.uuid.startswith(name) for name in named)]
+    return [gpu for gpu in found if gpu.number in named or any(gpu.uuid.startswith(name) for name in named)]
 
 
 def placed(wanted: Replicas, found: list[Gpu], *, fixed: bool) -> tuple[Replicas, str]:
@@ -72,13 +72,13 @@ def placed(wanted: Replicas, found: list[Gpu], *, fixed: bool) -> tuple[Replicas
     best = sorted(found, key=lambda gpu: -gpu.free)[: wanted.tensor_parallel]
     if len(best) < wanted.tensor_parallel:
         raise StageError(f"tensor_parallel asks for {wanted.tensor_parallel} GPUs, this process sees {len(found)}")
-    devices = ",".join(gpu.index for gpu in best)
+    devices = ",".join(gpu.number for gpu in best)
     free = min(gpu.free for gpu in best) - RESERVE
     if fixed and wanted.gpu_memory <= free + RESERVE:
         return wanted, devices
     if fixed or free < SMALLEST:
         raise StageError(
-            f"GPU {best[-1].index} has {free + RESERVE:.0%} of its memory free, and a checkpoint's engine would take "
+            f"GPU {best[-1].number} has {free + RESERVE:.0%} of its memory free, and a checkpoint's engine would take "
             f"{wanted.gpu_memory if fixed else SMALLEST:.0%} or more; other engines hold the rest: set "
             "resources.serving.models.NAME.gpu_memory of each model on that GPU, so that they fit together"
         )

@@ -44,9 +44,9 @@ def test_one_machine_may_listen_on_loopback_and_several_may_not(ray_here, monkey
 
 def test_only_the_gpus_that_a_process_sees_count():
     found = read_gpus(SAID)
-    assert [gpu.index for gpu in visible(found, None)] == ["0", "1", "2"]
-    assert [gpu.index for gpu in visible(found, "2, 0")] == ["0", "2"]
-    assert [gpu.index for gpu in visible(found, "GPU-bb")] == ["1"]
+    assert [gpu.number for gpu in visible(found, None)] == ["0", "1", "2"]
+    assert [gpu.number for gpu in visible(found, "2, 0")] == ["0", "2"]
+    assert [gpu.number for gpu in visible(found, "GPU-bb")] == ["1"]
     assert visible(found, "") == []
 
 

@@ -23,6 +23,8 @@ class StopReason(StrEnum):
     """A tool was called that ends the conversation, such as a transfer to a person (evaluation only)."""
     MAX_TURNS = "max_turns"
     MAX_CALLS = "max_calls"
+    MAX_ERRORS = "max_errors"
+    """As many calls were answered with an error as the benchmark allows (evaluation only)."""
     MALFORMED_REPLY = "malformed_reply"
     CHAT_FAILED = "chat_failed"
     ENVIRONMENT_FAILED = "environment_failed"

@@ -80,6 +80,8 @@ class Item:
     """Items of one group rise and fall together (calls of one task): intervals draw whole groups. Empty: its own."""
     max_replies: int = 0
     """Replies of the agent after which the benchmark ends a conversation; 0 leaves it to the recipe."""
+    max_errors: int = 0
+    """Calls answered with an error, of both sides, at which the benchmark ends a conversation; 0 for no such limit."""
     payload: Any = field(default=None, repr=False, compare=False)
     """What only the adapter reads: gold, start state."""
 
@@ -140,9 +142,16 @@ class Benchmark(Protocol):
 
 def calls_of(trajectory: Trajectory, by: Caller = "agent") -> list[ToolCall]:
     """The calls that one side made and that were answered, in order."""
-    role = "assistant" if by == "agent" else "user"
-    own = {call.id for message in trajectory.messages if message.role == role for call in message.tool_calls}
-    return [step.call for step in trajectory.steps if step.call.id in own]
+    return [call for side, call in calls_by_side(trajectory) if side == by]
+
+
+def calls_by_side(trajectory: Trajectory) -> list[tuple[Caller, ToolCall]]:
+    """The calls that were answered, in order, each with the side that made it."""
+    sides: dict[str, Caller] = {
+        call.id: "user" if message.role == "user" else "agent"
+        for message in trajectory.messages for call in message.tool_calls
+    }  # fmt: skip
+    return [(sides[step.call.id], step.call) for step in trajectory.steps if step.call.id in sides]
 
 
 def said_by(trajectory: Trajectory, by: Caller = "agent") -> list[str]:

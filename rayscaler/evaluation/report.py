@@ -30,6 +30,7 @@ TERMINATION = {
     StopReason.TOOL_STOP: "agent_stop",
     StopReason.MAX_TURNS: "max_steps",
     StopReason.MAX_CALLS: "max_steps",
+    StopReason.MAX_ERRORS: "too_many_errors",
     StopReason.MALFORMED_REPLY: "agent_error",
     StopReason.CHAT_FAILED: "infrastructure_error",
     StopReason.ENVIRONMENT_FAILED: "infrastructure_error",

@@ -10,7 +10,7 @@ import datetime
 from collections.abc import Mapping
 from functools import reduce
 from operator import or_
-from typing import Any, Literal
+from typing import Any, Literal, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
@@ -36,15 +36,20 @@ class Shapes:
 
     def _model(self, name: str, schema: Schema) -> type[BaseModel]:
         extra: Literal["forbid", "ignore"] = "forbid" if schema.get("additionalProperties") is False else "ignore"
-        fields: dict[str, Any] = {key: self._field(part) for key, part in schema["properties"].items()}
+        required = schema.get("required", ())
+        fields: dict[str, Any] = {key: self._field(part, key in required) for key, part in schema["properties"].items()}
         config = ConfigDict(extra=extra, protected_namespaces=())
         made: type[BaseModel] = create_model(name, __config__=config, **fields)
         return made
 
-    def _field(self, schema: Schema) -> tuple[Any, Any]:
-        if "default" not in schema:
-            return self._type(schema), ...
-        return self._type(schema), Field(default=schema["default"], validate_default=True)
+    def _field(self, schema: Schema, required: bool) -> tuple[Any, Any]:
+        found = self._type(schema)
+        if "default" in schema:
+            return found, Field(default=schema["default"], validate_default=True)
+        if required:
+            return found, ...
+        # A default that the schema does not spell out: an empty list or map, or a record of defaults.
+        return found, Field(default_factory=found if isinstance(found, type) else get_origin(found))
 
     def _type(self, schema: Schema) -> Any:
         if "$ref" in schema:

@@ -124,6 +124,9 @@ class _Stage:
             ends = ends or answer.ends
         if ends:
             raise Ended(StopReason.TOOL_STOP)
+        n_errors, most = sum(bool(step.error) for step in self.steps), self.item.max_errors
+        if most and n_errors >= most:
+            raise Ended(StopReason.MAX_ERRORS, _of(by), f"{n_errors} calls were answered with an error")
 
     def sampling(self, of: Sampling) -> Sampling:
         """Each reply has a seed of its own."""

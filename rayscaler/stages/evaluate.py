@@ -32,7 +32,7 @@ from rayscaler.tables import CHECKPOINTS, ENVIRONMENTS, EPISODES, EVALUATION_CAL
 from rayscaler.task import Task
 
 NAME, VERSION, READS, WRITES, SEEDED, UNIT = (
-    "evaluate", 2, (TASKS, ENVIRONMENTS, CHECKPOINTS), (EPISODES, EVALUATION_CALLS, REJECTS), True, "items",
+    "evaluate", 3, (TASKS, ENVIRONMENTS, CHECKPOINTS), (EPISODES, EVALUATION_CALLS, REJECTS), True, "items",
 )  # fmt: skip
 MADE_BY = ("mimesis", "numpy", "apsw", "rayscaler.environments", "rayscaler.rollouts", "rayscaler.evaluation")
 

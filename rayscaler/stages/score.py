@@ -15,7 +15,7 @@ from rayscaler.table import Table
 from rayscaler.tables import ENVIRONMENTS, EPISODES, GRADES, REJECTS, SCORES, TASKS
 
 NAME, VERSION, READS, WRITES, SEEDED, UNIT = (
-    "score", 3, (EPISODES, REJECTS, TASKS, ENVIRONMENTS), (SCORES, GRADES), True, "episodes",
+    "score", 4, (EPISODES, REJECTS, TASKS, ENVIRONMENTS), (SCORES, GRADES), True, "episodes",
 )  # fmt: skip
 MADE_BY = ("msgspec", "numpy", "rayscaler.filters", "rayscaler.evaluation")
 

@@ -164,6 +164,15 @@ def test_a_benchmark_may_end_a_conversation_sooner_than_the_recipe():
     assert (found.stop_reason, len(found.steps)) == (StopReason.MAX_TURNS, 2)
 
 
+def test_a_benchmark_may_end_a_conversation_after_so_many_errors_of_both_sides():
+    what = item(SimulatedUser("x", tools=(PRESS,)), max_errors=2)
+    wrong, right = [("fly", {})], [("press", {})]
+    found = played(what, Says([("fly", {}), ("add", {})], "never said"), Says(wrong, right, "I pressed it."))
+    assert [bool(step.error) for step in found.steps] == [True, False, True, False]
+    assert (found.stop_reason, found.error_type) == (StopReason.MAX_ERRORS, ErrorType.AGENT)
+    assert played(item(), Says(wrong, wrong, "Done."), Says("Hi.", STOP)).stop_reason is StopReason.USER_STOP
+
+
 def test_items_are_chosen_by_subset_and_id_and_limited_per_subset():
     items = [Item(f"{s}-{n}", s, "", (), turns("x")) for s in ("air", "retail") for n in range(3)]
     assert [i.item_id for i in chosen(items, subsets=["re*"])] == ["retail-0", "retail-1", "retail-2"]

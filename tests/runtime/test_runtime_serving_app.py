@@ -48,7 +48,10 @@ def test_ray_takes_the_papers_pool_as_it_is_written(device):
 @pytest.mark.vllm
 @pytest.mark.timeout(600)
 def test_vllm_takes_every_word_of_the_command_line():
-    from vllm.entrypoints.openai.cli_args import make_arg_parser, validate_parsed_serve_args
+    try:
+        from vllm.entrypoints.launchers.cli_args import make_arg_parser, validate_parsed_serve_args
+    except ImportError:  # before 0.32
+        from vllm.entrypoints.openai.cli_args import make_arg_parser, validate_parsed_serve_args
     from vllm.utils.argparse_utils import FlexibleArgumentParser
 
     model = QWEN.model_copy(update={"quantization": "fp8", "adapters": {"retail": "/adapters/retail"}})

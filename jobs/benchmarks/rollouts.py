@@ -7,6 +7,9 @@ cores: it answers every call after the same time with what the faultless scripte
 The ideal: a worker has so many seats, conversations sit down in the order of their shards, and each stays for its
 number of model calls times the latency; everything else takes no time. The overhead is a worker's wall time over its
 ideal, the worst worker's; its clock starts with its first shard and ends with its last (Ray's own start is left out).
+Filling the seats at the start and what the last conversations leave empty is in it. `in between` leaves both out: the
+share of calls that is missing, while nearly all seats are taken (from the first to the last time that the server sees
+95% of them), to one answer per seat and latency. The server is asked how many calls are in flight twice a second.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -26,6 +30,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
+import numpy as np
 import pyarrow as pa
 import typer
 
@@ -36,7 +41,7 @@ from rayscaler.rollouts.play import play
 from rayscaler.runs import Run, open_run
 from rayscaler.runtime.cluster import connected
 from rayscaler.runtime.context import Context
-from rayscaler.runtime.conversations import Terms, share
+from rayscaler.runtime.conversations import Terms, shards_at_once, share
 from rayscaler.runtime.hosts import Hosts
 from rayscaler.runtime.shards import Output
 from rayscaler.runtime.store import Ref, Store
@@ -47,6 +52,13 @@ from rayscaler.task import Task
 MARK = "0" * 16
 WRITES = (TRAJECTORIES, MODEL_CALLS)
 SERVER = Path(__file__).parents[1] / "fake_openai.py"
+PER_SHARD = 8
+"""Tasks per shard, where a run has 32: each has many trials here."""
+
+FULL = 0.95
+"""Share of the seats that is nearly all of them."""
+
+LOOK_S = 0.5
 FAULTS = ("429=0.02", "500=0.02", "drop=0.02", "malformed=0.02", "slow=0.02")
 
 
@@ -58,6 +70,22 @@ class Shift(NamedTuple):
     cpu_began: float
     cpu_ended: float
     replies: list[int]
+
+
+class Look(NamedTuple):
+    """What the server saw at one moment: calls in flight, and all that came so far."""
+
+    time: float
+    in_flight: int
+    requests: int
+
+
+class Fullness(NamedTuple):
+    """From when to when nearly all seats were taken, after the first shard began; the overhead in between."""
+
+    after_s: float
+    until_s: float
+    overhead: float
 
 
 def noted(work: Callable[[Any], Output], payload: Any, folder: Path) -> Output:
@@ -111,7 +139,7 @@ class Stage(NamedTuple):
             targets={table.name: Ref(table, MARK) for table in WRITES}, resources=Resources(workers=2),
             base=self.folder, progress=lambda *_: None,
         )  # fmt: skip
-        shards = context.rows(TASKS, per_shard=8)
+        shards = context.rows(TASKS, per_shard=PER_SHARD)
         arguments = (self.folder, recipe, 1, self.store, self.inputs[ENVIRONMENTS.name], *terms)
         context.map(shards, work, *arguments, writes=WRITES, at_once=at_once)
         clocks = sorted(self.folder.glob("clock-*"))
@@ -122,7 +150,7 @@ def main(
     *,
     run: Annotated[str, typer.Argument(metavar="RUN", help="A run with tasks and environments.")],
     scripted: Annotated[int, typer.Option(min=1, help="Scripted conversations, about.")] = 4000,
-    modelled: Annotated[int, typer.Option(min=1, help="Conversations with a model, about.")] = 8000,
+    modelled: Annotated[int, typer.Option(min=1, help="Conversations with a model, about.")] = 12000,
     in_flight: Annotated[int, typer.Option(min=2, help="Of them at once.")] = 1000,
     latency: Annotated[float, typer.Option(help="Seconds that the model takes to answer.")] = 1.0,
     quick: Annotated[bool, typer.Option(help="A few of each.")] = False,
@@ -139,6 +167,7 @@ def main(
                             [line]) + "\n")
         lines = [model_line(opened, modelled, in_flight, latency, faults) for faults in ((), FAULTS)]
         typer.echo(markdown(["conversations with a model", "model calls", "in flight", "wall s", "ideal s", "overhead",
+                             "full after s, until s", "in between", "a call's latency s: median, mean",
                              "CPU ms per call", "of the server", "retries, malformed", "load"], lines))
 
 
@@ -164,22 +193,59 @@ def model_line(run: Run, wanted: int, in_flight: int, latency: float, faults: tu
     with stage(run, tasks) as ready, fake_server(ready, latency, faults) as (url, pid):
         recipe = RolloutRecipe(trials=max(1, wanted // tasks.num_rows), agent=Endpoint(model="fake", base_url=url))
         limits = share(Resources(model_calls=in_flight), 2)
-        at_once = 2 + limits.in_flight // (8 * recipe.trials)
+        at_once = shards_at_once(limits, 1, PER_SHARD * recipe.trials)
         began = server_cpu_s(pid)
-        workers = ready.play(recipe, ModelsOnTheClock, (Terms(limits, MARK),), at_once)
+        with watched(url) as looks:
+            workers = ready.play(recipe, ModelsOnTheClock, (Terms(limits, MARK),), at_once)
         server = server_cpu_s(pid) - began
-        with urllib.request.urlopen(url.replace("/v1", "/stats"), timeout=5) as answer:
-            stats = json.loads(answer.read())
-        calls = ready.store.read(Ref(MODEL_CALLS, MARK), ["retries", "malformed"])
+        calls = ready.store.read(Ref(MODEL_CALLS, MARK), ["retries", "malformed", "latency_s"])
         n = ready.store.read(Ref(TRAJECTORIES, MARK), ["trial"]).num_rows
     walls = [max(s.ended for s in worker) - min(s.began for s in worker) for worker in workers]
     ideals = [ideal_s(worker, limits.in_flight, latency) for worker in workers]
     worst = max(range(len(workers)), key=lambda i: walls[i] / ideals[i])
     cpu = sum(max(s.cpu_ended for s in worker) - min(s.cpu_began for s in worker) for worker in workers)
+    full = fullness(looks, min(s.began for worker in workers for s in worker), in_flight, latency)
+    seconds = calls["latency_s"].to_numpy()
     failed = f"{sum(calls['retries'].to_pylist()):,}, {sum(bool(m) for m in calls['malformed'].to_pylist()):,}"
-    return [f"{n:,}" + (" with faults" if faults else ""), f"{calls.num_rows:,}", f"{stats['most_in_flight']:,}",
+    return [f"{n:,}" + (" with faults" if faults else ""), f"{calls.num_rows:,}",
+            f"{max(look.in_flight for look in looks):,}",
             f"{walls[worst]:.1f}", f"{ideals[worst]:.1f}", f"{walls[worst] / ideals[worst] - 1:.1%}",
+            f"{full.after_s:.1f}, {full.until_s:.1f}", "" if faults else f"{full.overhead:.1%}",
+            f"{np.median(seconds):.3f}, {np.mean(seconds):.3f}",
             f"{cpu / calls.num_rows * 1000:.2f}", f"{server / calls.num_rows * 1000:.2f}", failed, f"{load:.1f}"]
+
+
+def fullness(looks: list[Look], began: float, in_flight: int, latency: float) -> Fullness:
+    """When nearly all seats were taken first and last, and what the server answered less than it could in between."""
+    full = [look for look in looks if look.in_flight >= FULL * in_flight] or looks
+    first, last = full[0], full[-1]
+    answered = (last.requests - last.in_flight) - (first.requests - first.in_flight)
+    possible = (last.time - first.time) * in_flight / latency
+    return Fullness(first.time - began, last.time - began, possible / max(answered, 1) - 1)
+
+
+@contextmanager
+def watched(url: str) -> Iterator[list[Look]]:
+    """What the server counts twice a second during the block, and at its end."""
+    looks, ended = list[Look](), threading.Event()
+
+    def look() -> None:
+        with urllib.request.urlopen(url.replace("/v1", "/stats"), timeout=60) as answer:
+            stats = json.loads(answer.read())
+        looks.append(Look(time.time(), stats["in_flight"], stats["requests"]))
+
+    def keep_looking() -> None:
+        while not ended.wait(LOOK_S):
+            look()
+
+    thread = threading.Thread(target=keep_looking)
+    thread.start()
+    try:
+        yield looks
+    finally:
+        ended.set()
+        thread.join()
+    look()
 
 
 def ideal_s(shifts: list[Shift], seats: int, latency: float) -> float:

@@ -119,6 +119,13 @@ async def play_with(
     return _recorded(task, recipe, (trial, own_seed), talk, planted)
 
 
+def unplayed(task: Task, recipe: RolloutRecipe, error: Exception, *, trial: int, seed: int) -> Recorded:
+    """The record of a conversation that did not begin, or could not be recorded, because of `error`."""
+    limits = Limits(recipe.max_turns, recipe.max_calls, recipe.max_retries)
+    own_seed = seeds.seed_of(seed, "rollout", task.task_id, trial)
+    return _recorded(task, recipe, (trial, own_seed), _broken(Dialogue(messages=(), limits=limits), error), "")
+
+
 def at_once(coroutine: Coroutine[Any, Any, T]) -> T:
     """The result of a coroutine that never waits. Raises RuntimeError if it does."""
     try:

@@ -13,8 +13,8 @@ from rayscaler.evaluation.benchmark import Benchmark, Item
 from rayscaler.recipes import Endpoint, RolloutRecipe
 from rayscaler.rollouts.chat import Sampling, Side
 from rayscaler.rollouts.play import MAX_SEED, Recorded
-from rayscaler.runtime.conversations import Conversations, Kept, model_call_rows, trajectory_row
-from rayscaler.runtime.playing import Bounds, Voices, play_item
+from rayscaler.runtime.conversations import Conversations, Kept, Play, model_call_rows, trajectory_row
+from rayscaler.runtime.playing import Bounds, Played, Voices, play_item, unplayed
 from rayscaler.tables import EPISODES
 from rayscaler.trajectory import Trajectory
 
@@ -39,18 +39,30 @@ class Episodes(Conversations):
         """Every trial of every item, in order, each with its rows of `episodes` and of `evaluation_calls`."""
         wanted = [(about_item(model, benchmark, item), item, trial) for item in items for trial in range(trials)]
         names = [episode_id(about, trial) for about, _, trial in wanted]
-        plays = [partial(self._recorded, about, benchmark, item, trial) for about, item, trial in wanted]
+        plays = [Play(partial(self._episode, about, benchmark, item, trial),
+                      partial(self._broken_episode, about, benchmark, item, trial)) for about, item, trial in wanted]
         return self.together(digest(names, length=16), names, plays)
 
-    async def _recorded(self, about: About, benchmark: Benchmark, item: Item, trial: int) -> Kept:
-        # Without the model in it, so that two models meet the same user with the same draws.
-        seed = seeds.seed_of(self.seed, "evaluate", benchmark.name, item.item_id, trial)
+    async def _episode(self, about: About, benchmark: Benchmark, item: Item, trial: int) -> Kept:
         world = await asyncio.to_thread(benchmark.world, item)
         bounds = Bounds(self.recipe.max_turns, self.recipe.max_calls, self.recipe.max_retries)
-        played = await play_item(item, world, self._voices(seed), bounds)
+        async with self.seat():
+            voices = self._voices(self._seed_of(benchmark, item, trial))
+            played = await play_item(item, world, voices, bounds)
+        return self._recorded(about, benchmark, item, trial, played)
+
+    def _broken_episode(self, about: About, benchmark: Benchmark, item: Item, trial: int, error: Exception) -> Kept:
+        return self._recorded(about, benchmark, item, trial, unplayed(error))
+
+    def _seed_of(self, benchmark: Benchmark, item: Item, trial: int) -> int:
+        # Without the model in it, so that two models meet the same user with the same draws.
+        return seeds.seed_of(self.seed, "evaluate", benchmark.name, item.item_id, trial)
+
+    def _recorded(self, about: About, benchmark: Benchmark, item: Item, trial: int, played: Played) -> Kept:
         sides = {"agent": _name(self.recipe.agent), "user": _name(self.recipe.user)}
         name, where = episode_id(about, trial), f"{benchmark.name}/{item.subset}"
-        trajectory = played.trajectory(item, trajectory_id=name, where=where, trial=trial, seed=seed, **sides)
+        trajectory = played.trajectory(item, trajectory_id=name, where=where, trial=trial,
+                                       seed=self._seed_of(benchmark, item, trial), **sides)
         calls = model_call_rows(Recorded(trajectory, played.model_calls), self.recipe)
         return Kept(episode_row(trajectory_row(trajectory), about), calls)
 

@@ -81,6 +81,12 @@ async def play_item(item: Item, world: World, voices: Voices, bounds: Bounds) ->
     raise AssertionError("a conversation ends by saying why")
 
 
+def unplayed(error: Exception) -> Played:
+    """What is recorded of a conversation that did not begin, or could not be recorded, because of `error`."""
+    end = _broken(StopReason.ENVIRONMENT_FAILED, error)
+    return Played((), (), end.reason, end.error_type, end.detail, ())
+
+
 @dataclass
 class _Stage:
     """What was said and done so far, and each side's view of it."""

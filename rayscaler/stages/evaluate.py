@@ -18,7 +18,7 @@ from rayscaler.rollouts.play import play
 from rayscaler.runtime.agents import agent_of
 from rayscaler.runtime.cluster import pool_size
 from rayscaler.runtime.context import Context
-from rayscaler.runtime.conversations import JOURNAL, Kept, Terms, share
+from rayscaler.runtime.conversations import JOURNAL, Kept, Terms, collect_seldom, shards_at_once, share
 from rayscaler.runtime.episodes import Episodes, episode_kept, recipe_of, scripted_kept
 from rayscaler.runtime.heldout import CALLS, HELDOUT, TaskSet, is_vertical
 from rayscaler.runtime.hosts import Hosts
@@ -149,7 +149,7 @@ def _play(
     refs = {name: ctx.inputs[name] for name in (TASKS.name, ENVIRONMENTS.name) if name in ctx.inputs}
     with agent_of(model, ctx) as agent:
         waits = isinstance(agent, Endpoint) or isinstance(ctx.recipe.user, Endpoint)
-        at_once = 2 + terms.limits.in_flight // (PER_SHARD * ctx.recipe.trials) if waits else 1
+        at_once = shards_at_once(terms.limits, 1, PER_SHARD * ctx.recipe.trials) if waits else 1
         for side, who in (("agent", agent), ("user", ctx.recipe.user)):
             if isinstance(who, Endpoint):
                 check_endpoint(f"{model.name}.{side}", who)
@@ -178,6 +178,7 @@ class PlayEpisodes:
         self.items = {b.name: {item.item_id: item for item in b.items()} for b in given.benchmarks.values()}
         self.episodes = None
         if self.recipe.endpoints:
+            collect_seldom()
             hosts = self.hosts if TASKS.name in given.refs else None
             self.episodes = Episodes(self.recipe, given.seed, hosts, given.store, given.terms)
 

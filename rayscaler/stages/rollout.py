@@ -9,7 +9,15 @@ from rayscaler.recipes import RolloutRecipe
 from rayscaler.rollouts.play import play
 from rayscaler.runtime.cluster import pool_size
 from rayscaler.runtime.context import Context
-from rayscaler.runtime.conversations import JOURNAL, Conversations, Terms, share, trajectory_row
+from rayscaler.runtime.conversations import (
+    JOURNAL,
+    Conversations,
+    Terms,
+    collect_seldom,
+    shards_at_once,
+    share,
+    trajectory_row,
+)
 from rayscaler.runtime.hosts import Hosts
 from rayscaler.runtime.metrics import conversation
 from rayscaler.runtime.openai_chat import check_endpoint
@@ -40,7 +48,7 @@ def run(ctx: Context[RolloutRecipe]) -> None:
         check_endpoint(side, endpoint)
     n_workers = max(1, min(pool_size(ctx.resources), len(shards), ctx.resources.model_calls))
     terms = Terms(share(ctx.resources, n_workers), journal=ctx.targets[TRAJECTORIES.name].fingerprint)
-    at_once = 2 + len(ctx.recipe.endpoints) * terms.limits.in_flight // (PER_SHARD * ctx.recipe.trials)
+    at_once = shards_at_once(terms.limits, len(ctx.recipe.endpoints), PER_SHARD * ctx.recipe.trials)
     ctx = ctx._replace(resources=ctx.resources.model_copy(update={"workers": n_workers}))
     ctx.map(shards, PlayWithModels, *arguments, terms, writes=WRITES, at_once=at_once, by_row=BY_TASK)
     ctx.store.delete_folder(JOURNAL, terms.journal)
@@ -68,6 +76,7 @@ class PlayWithModels:
     """The same where a model plays a side. Called for several groups at once, from as many threads."""
 
     def __init__(self, recipe: RolloutRecipe, seed: int, store: Store, environments: Ref, terms: Terms) -> None:
+        collect_seldom()
         self.conversations = Conversations(recipe, seed, Hosts(store, environments), store, terms)
 
     def __call__(self, payload: list[dict[str, Any]]) -> Output:

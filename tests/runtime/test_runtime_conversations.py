@@ -6,15 +6,19 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from fake_server import FakeServer, agent_row, fake_server
+from rayscaler.errors import TableNotFound
 from rayscaler.recipes import RolloutRecipe
 from rayscaler.resources import Resources
-from rayscaler.runtime.conversations import JOURNAL, Conversations, Kept, Terms, share
+from rayscaler.runtime.conversations import JOURNAL, Conversations, Kept, Terms, shards_at_once, share
+from rayscaler.runtime.hosts import Hosts
 from rayscaler.runtime.openai_chat import CallLimits
-from rayscaler.runtime.store import Store
+from rayscaler.runtime.store import Ref, Store
+from rayscaler.tables import ENVIRONMENTS
 from rayscaler.trajectory import ErrorType, StopReason, Trajectory
 from shop_tasks import shop, shop_tasks
 
@@ -28,9 +32,11 @@ def server() -> Iterator[FakeServer]:
         yield started.set(*(agent_row(task, shop()) for task in shop_tasks()))
 
 
-def conversations(server: FakeServer, folder: Path, *, trials: int, limits: CallLimits = LIMITS) -> Conversations:
+def conversations(
+    server: FakeServer, folder: Path, *, trials: int, limits: CallLimits = LIMITS, hosts: Any = HOSTS
+) -> Conversations:
     recipe = RolloutRecipe(trials=trials, max_retries=9, agent=server.endpoint(prompt_price=2.0, completion_price=8.0))
-    return Conversations(recipe, 1, HOSTS, Store(str(folder)), Terms(limits, "run"))
+    return Conversations(recipe, 1, hosts, Store(str(folder)), Terms(limits, "run"))
 
 
 def trajectories(played: list[Kept]) -> list[Trajectory]:
@@ -97,6 +103,37 @@ def test_a_server_that_is_gone_for_good_leaves_a_record_of_every_conversation_an
     assert {kept.row["stop_reason"] for kept in again} == {StopReason.USER_STOP}
     assert [kept for i, kept in enumerate(again) if i not in failed] == [
         kept for i, kept in enumerate(played) if i not in failed]
+
+
+def test_a_conversation_that_cannot_be_played_is_recorded_with_its_reason_and_the_others_go_on(server, tmp_path):
+    server.set()
+    first, second, third = shop_tasks()[:3]
+    stray = second.model_copy(update={"environment_id": "elsewhere"})
+    worker = conversations(server, tmp_path, trials=1, hosts={**HOSTS, "elsewhere": shop()})
+    played = worker.play([first, stray, third])
+    worker.close()
+    assert [kept.row["stop_reason"] for kept in played] == [
+        StopReason.USER_STOP, StopReason.ENVIRONMENT_FAILED, StopReason.USER_STOP]
+    lost = trajectories(played)[1]
+    assert (lost.task_id, lost.error_type, lost.messages) == (stray.task_id, ErrorType.INFRASTRUCTURE, ())
+    assert f"task {stray.task_id} is of elsewhere" in lost.error_detail
+    assert journal(tmp_path) == sorted(played[i].row["trajectory_id"] for i in (0, 2))
+
+
+def test_what_is_wrong_with_the_run_itself_ends_the_shard(server, tmp_path):
+    server.set()
+    store, nothing = Store(str(tmp_path)), Ref(ENVIRONMENTS, "0" * 16)
+    worker = conversations(server, tmp_path, trials=1, hosts=Hosts(store, nothing))
+    with pytest.raises(TableNotFound, match="environments"):
+        worker.play(shop_tasks())
+    worker.close()
+
+
+def test_shards_in_work_hold_three_times_the_conversations_that_may_be_in_flight():
+    limits = LIMITS._replace(in_flight=500)
+    assert shards_at_once(limits, 1, 32) == 2 + 46      # 48 shards of 32: 1,536 conversations
+    assert shards_at_once(limits, 2, 128) == 2 + 23     # two servers: 1,000 seats
+    assert shards_at_once(limits._replace(in_flight=1), 1, 32) == 2
 
 
 def test_what_one_worker_has_ended_another_one_that_was_there_before_takes_over(server, tmp_path):

@@ -4,9 +4,9 @@ Both are the stage on Ray Data, on the run's own tasks: reading tasks and enviro
 writing Parquet (and, with a model, the journal). The model is `jobs/fake_openai.py` in a process of its own on the same
 cores: it answers every call after the same time with what the faultless scripted agent says in that task.
 
-The ideal: a worker has so many seats, conversations sit down in the order of their shards, and each stays for its
-number of model calls times the latency; everything else takes no time. The overhead is a worker's wall time over its
-ideal, the worst worker's; its clock starts with its first shard and ends with its last (Ray's own start is left out).
+The ideal: there are so many seats, conversations sit down in the order of their shards, each stays for its number of
+model calls times the latency; everything else takes no time. The overhead is the wall time over that; the clock starts
+with the first worker's first shard and ends with the last one's last (Ray's own start is left out).
 Filling the seats at the start and what the last conversations leave empty is in it. `in between` leaves both out: the
 share of calls that is missing, while nearly all seats are taken (from the first to the last time that the server sees
 95% of them), to one answer per seat and latency. The server is asked how many calls are in flight twice a second.
@@ -194,22 +194,22 @@ def model_line(run: Run, wanted: int, in_flight: int, latency: float, faults: tu
         recipe = RolloutRecipe(trials=max(1, wanted // tasks.num_rows), agent=Endpoint(model="fake", base_url=url))
         limits = share(Resources(model_calls=in_flight), 2)
         at_once = shards_at_once(limits, 1, PER_SHARD * recipe.trials)
-        began = server_cpu_s(pid)
+        before = server_cpu_s(pid)
         with watched(url) as looks:
             workers = ready.play(recipe, ModelsOnTheClock, (Terms(limits, MARK),), at_once)
-        server = server_cpu_s(pid) - began
+        server = server_cpu_s(pid) - before
         calls = ready.store.read(Ref(MODEL_CALLS, MARK), ["retries", "malformed", "latency_s"])
         n = ready.store.read(Ref(TRAJECTORIES, MARK), ["trial"]).num_rows
-    walls = [max(s.ended for s in worker) - min(s.began for s in worker) for worker in workers]
-    ideals = [ideal_s(worker, limits.in_flight, latency) for worker in workers]
-    worst = max(range(len(workers)), key=lambda i: walls[i] / ideals[i])
+    shifts = [shift for worker in workers for shift in worker]
+    began = min(shift.began for shift in shifts)
+    wall, ideal = max(shift.ended for shift in shifts) - began, ideal_s(shifts, in_flight, latency)
     cpu = sum(max(s.cpu_ended for s in worker) - min(s.cpu_began for s in worker) for worker in workers)
-    full = fullness(looks, min(s.began for worker in workers for s in worker), in_flight, latency)
+    full = fullness(looks, began, in_flight, latency)
     seconds = calls["latency_s"].to_numpy()
     failed = f"{sum(calls['retries'].to_pylist()):,}, {sum(bool(m) for m in calls['malformed'].to_pylist()):,}"
     return [f"{n:,}" + (" with faults" if faults else ""), f"{calls.num_rows:,}",
             f"{max(look.in_flight for look in looks):,}",
-            f"{walls[worst]:.1f}", f"{ideals[worst]:.1f}", f"{walls[worst] / ideals[worst] - 1:.1%}",
+            f"{wall:.1f}", f"{ideal:.1f}", f"{wall / ideal - 1:.1%}",
             f"{full.after_s:.1f}, {full.until_s:.1f}", "" if faults else f"{full.overhead:.1%}",
             f"{np.median(seconds):.3f}, {np.mean(seconds):.3f}",
             f"{cpu / calls.num_rows * 1000:.2f}", f"{server / calls.num_rows * 1000:.2f}", failed, f"{load:.1f}"]

@@ -116,6 +116,9 @@ def _on_ray(
         compute=ray.data.ActorPoolStrategy(
             min_size=1, max_size=size, initial_size=size,
             max_concurrent_calls_per_actor=job.at_once, enable_true_multi_threading=job.at_once > 1,
+            # Work that waits has no queue before it: Ray Data would give the first actor that is up twice its calls,
+            # which for small stages is all there is.
+            max_tasks_in_flight_per_actor=job.at_once if job.at_once > 1 else None,
         ),
         num_cpus=resources.worker_cpus,
         num_gpus=job.gpus or None,

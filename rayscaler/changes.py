@@ -15,8 +15,8 @@ settles every forest; what is still ambiguous is tried. The cost follows the cha
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
-from typing import Any, Literal, NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal, NamedTuple, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
@@ -38,6 +38,19 @@ class RowChange(BaseModel):
     key: Row
     before: Row | None = None
     after: Row | None = None
+
+
+class Change(Protocol):
+    """What a comparison reads of a `RowChange`: where one is stored, it need not be built whole."""
+
+    @property
+    def table(self) -> str: ...
+    @property
+    def op(self) -> Literal["insert", "update", "delete"]: ...
+    @property
+    def key(self) -> Row: ...
+    @property
+    def after(self) -> Row | None: ...
 
 
 Changes = tuple[RowChange, ...]
@@ -67,7 +80,7 @@ class Difference(NamedTuple):
     text: str
 
 
-def same_changes(a: Changes, b: Changes, identity: Identity) -> bool:
+def same_changes(a: Sequence[Change], b: Sequence[Change], identity: Identity) -> bool:
     """Whether `a` and `b`, from one start, mean the same: up to generated ids and volatile columns, free of order.
 
     There must be one bijection between the rows that `a` inserted and those that `b` inserted under which all changes
@@ -77,7 +90,7 @@ def same_changes(a: Changes, b: Changes, identity: Identity) -> bool:
     return _same(_nodes(a, identity), _nodes(b, identity))
 
 
-def explain_changes(gold: Changes, found: Changes, identity: Identity) -> list[Difference]:
+def explain_changes(gold: Sequence[Change], found: Sequence[Change], identity: Identity) -> list[Difference]:
     """What is missing from `found`, extra in it, or different, row by row; empty exactly when they are the same."""
     left, right = _nodes(gold, identity), _nodes(found, identity)
     if _same(left, right):
@@ -109,7 +122,7 @@ class _Node(NamedTuple):
         return self._replace(edges=tuple((column, target + by) for column, target in self.edges))
 
 
-def _nodes(changes: Changes, identity: Identity) -> list[_Node]:
+def _nodes(changes: Sequence[Change], identity: Identity) -> list[_Node]:
     """The changes without columns that carry no meaning; an update of nothing else is left out."""
     kept = []
     for change in changes:
@@ -130,7 +143,7 @@ def _nodes(changes: Changes, identity: Identity) -> list[_Node]:
 
 
 def _node(
-    change: RowChange, says: Row, position: int, inserted: dict[tuple[Any, ...], int], identity: Identity
+    change: Change, says: Row, position: int, inserted: dict[tuple[Any, ...], int], identity: Identity
 ) -> _Node:
     references = identity.references.get(change.table, {})
     literal, edges = [], []

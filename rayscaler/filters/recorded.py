@@ -51,6 +51,16 @@ class RecordedStep(Struct, frozen=True, gc=False):
     error: str = ""
 
 
+class RecordedChange(Struct, frozen=True, gc=False):
+    """A `changes.RowChange`."""
+
+    table: str
+    op: Literal["insert", "update", "delete"]
+    key: dict[str, str | int | float | None]
+    before: dict[str, str | int | float | None] | None = None
+    after: dict[str, str | int | float | None] | None = None
+
+
 class Played(Struct, frozen=True, gc=False):
     """A `trajectory.Trajectory`; `changes` is JSON text."""
 
@@ -99,7 +109,7 @@ class Wanted(Struct, frozen=True, gc=False):
 
 T = TypeVar("T")
 
-_PLAYED, _WANTED = Decoder(Played), Decoder(Wanted)
+_PLAYED, _WANTED, _CHANGES = Decoder(Played), Decoder(Wanted), Decoder(tuple[RecordedChange, ...])
 
 
 def read_played(trajectory: Trajectory | str) -> Played:
@@ -110,6 +120,14 @@ def read_played(trajectory: Trajectory | str) -> Played:
 def read_wanted(task: Task | str) -> Wanted:
     """A task, or its stored JSON. TableError if the text is no task."""
     return _read(_WANTED, task, "tasks.task")
+
+
+def read_changes(text: Raw) -> tuple[RecordedChange, ...]:
+    """The changes of a trajectory or a task. TableError if the text is none."""
+    try:
+        return _CHANGES.decode(text)
+    except DecodeError as error:
+        raise TableError(f"changes: expected the JSON that rayscaler writes there: {error}") from error
 
 
 def same_json(one: Raw, other: Raw) -> bool:

@@ -15,6 +15,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 _WORD = re.compile(r"\w+")
+_ASCII = bytes(ord(chr(byte).lower()) if _WORD.match(chr(byte)) else ord(" ") for byte in range(128)).ljust(256)
+"""The bytes of ASCII text as words in lower case with spaces between: a fifth of the cost of the pattern."""
 
 
 def repeated_words(spoken: Sequence[str], quoted: Iterable[str], *, n: int, max_repeats: int) -> str:
@@ -53,13 +55,15 @@ def _may_loop(words: list[str], n: int, max_repeats: int) -> bool:
     """
     if len(words) < n + max_repeats:
         return False
-    often = {word for word, count in Counter(words).items() if count > max_repeats}
-    if not often:
-        return False
-    run = 0
-    for word in words:
-        run = run + 1 if word in often else 0
-        if run == n:
+    counts = Counter(words)
+    # Of n words in a row one stands at a place that n divides: most texts are done with these places.
+    for place in range(n - 1, len(words), n):
+        first = last = place
+        while first >= 0 and counts[words[first]] > max_repeats:
+            first -= 1
+        while last < len(words) and counts[words[last]] > max_repeats:
+            last += 1
+        if last - first > n:
             return True
     return False
 
@@ -79,4 +83,6 @@ def _same_around(texts: list[list[str]], places: list[tuple[int, int]], n: int) 
 
 
 def _words(text: str) -> list[str]:
+    if text.isascii():
+        return text.encode().translate(_ASCII).decode().split()
     return _WORD.findall(text.lower())

@@ -6,12 +6,8 @@ Decided on row-level changes from the same seeded start, up to generated ids and
 
 from __future__ import annotations
 
-from functools import lru_cache
-
-from pydantic import TypeAdapter
-
-from rayscaler.changes import Changes, Identity, explain_changes
-from rayscaler.filters.recorded import Played, Wanted
+from rayscaler.changes import Identity, explain_changes
+from rayscaler.filters.recorded import Played, Wanted, read_changes
 from rayscaler.trajectory import FilterStage, Verdict, VerdictReason
 
 MAX_ROWS = 5
@@ -24,9 +20,6 @@ _REASONS = {
 }
 
 
-_CHANGES: TypeAdapter[Changes] = TypeAdapter(Changes)
-
-
 def misaligned(played: Played, wanted: Wanted, identity: Identity) -> Verdict | None:
     """How the final state differs from gold's, row by row, or None if it does not.
 
@@ -35,8 +28,7 @@ def misaligned(played: Played, wanted: Wanted, identity: Identity) -> Verdict | 
     # Most runs that reach the goal made gold's very calls: equal text needs no search for a bijection of ids.
     if played.changes == wanted.gold_changes:
         return None
-    found = _CHANGES.validate_json(bytes(played.changes))
-    differences = explain_changes(_gold(bytes(wanted.gold_changes)), found, identity)
+    differences = explain_changes(read_changes(wanted.gold_changes), read_changes(played.changes), identity)
     if not differences:
         return None
     kinds = {difference.kind for difference in differences}
@@ -45,9 +37,3 @@ def misaligned(played: Played, wanted: Wanted, identity: Identity) -> Verdict | 
     more = len(differences) - len(shown)
     detail = "; ".join(shown) + (f"; and {more} more" if more else "")
     return Verdict(kept=False, stage=FilterStage.STATE, reason=reason, detail=detail)
-
-
-@lru_cache(64)
-def _gold(changes: bytes) -> Changes:
-    """Gold's changes; trials of one task are neighbours."""
-    return _CHANGES.validate_json(changes)

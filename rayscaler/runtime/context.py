@@ -44,10 +44,12 @@ class Context(NamedTuple, Generic[R]):
         ref = self.targets.get(table.name) or self.input(table)
         return self.store.read(ref, columns)
 
-    def rows(self, table: Table, *, per_shard: int) -> list[Shard]:
-        """An input's rows as shards. `per_shard` is part of the layout of the output files, so it is no knob."""
+    def rows(self, table: Table, *, per_shard: int, columns: tuple[str, ...] = ()) -> list[Shard]:
+        """An input's rows as shards, with all columns or those that the work reads. `per_shard` is part of the layout
+        of the output files, so it is no knob.
+        """
         ref = self.targets.get(table.name) or self.input(table)
-        return table_shards(self.store, ref, rows=per_shard)
+        return table_shards(self.store, ref, rows=per_shard, columns=columns)
 
     def payloads(self, payloads: list[Any], keys: list[Any] | None = None) -> list[Shard]:
         """Shards of JSON payloads, named by their content or by `keys`."""

@@ -92,8 +92,9 @@ class Lookup:
         else:
             # A slice that ends beyond its part is as long as the part allows.
             self._keep((name, start), self._store.read_span(self._ref, Span(name, start, start + RUN), self._columns))
-        row: dict[str, Any] = self._runs[name, start].slice(number - start, 1).to_pylist()[0]
-        return row
+        run = self._runs[name, start]
+        # Value by value: a slice of one row as a list takes five times as long.
+        return {column: run.column(i)[number - start].as_py() for i, column in enumerate(run.column_names)}
 
     def _keep(self, place: tuple[str, int], run: pa.Table) -> None:
         """Counts whole buffers: a slice keeps alive what it was cut from."""

@@ -30,12 +30,15 @@ Rows = list[dict[str, Any]]
 
 
 class Shard(NamedTuple):
-    """One unit of work. `payload` is JSON; `spans` are rows of the stage's input table `source`."""
+    """One unit of work. `payload` is JSON; `spans` are rows of the stage's input table `source`, and `columns` what of
+    them the work reads: all, if empty.
+    """
 
     name: str
     payload: Any
     source: Ref | None = None
     spans: tuple[Span, ...] = ()
+    columns: tuple[str, ...] = ()
 
 
 class Output(NamedTuple):
@@ -59,7 +62,7 @@ MOST_SHARDS = 2**14
 its readers a round trip, and the driver one to name it; 16,384 leave each of 1,000 workers 16 turns."""
 
 
-def table_shards(store: Store, ref: Ref, *, rows: int) -> list[Shard]:
+def table_shards(store: Store, ref: Ref, *, rows: int, columns: tuple[str, ...] = ()) -> list[Shard]:
     """The rows of a table in file order, in shards of `rows` (more only beyond MOST_SHARDS); each is named by its keys.
 
     A shard goes across parts, so that many small files become few.
@@ -76,10 +79,10 @@ def table_shards(store: Store, ref: Ref, *, rows: int) -> list[Shard]:
             named += chunk
             start += len(chunk)
             if len(named) == size:
-                shards.append(Shard(_name(len(shards), named), None, ref, tuple(spans)))
+                shards.append(Shard(_name(len(shards), named), None, ref, tuple(spans), columns))
                 spans, named = [], []
     if named:
-        shards.append(Shard(_name(len(shards), named), None, ref, tuple(spans)))
+        shards.append(Shard(_name(len(shards), named), None, ref, tuple(spans), columns))
     return shards
 
 
@@ -133,7 +136,8 @@ def payload_of(store: Store, shard: Shard) -> Any:
     """What the work is given: the shard's own payload, or the list of its rows."""
     if shard.source is None:
         return shard.payload
-    return pa.concat_tables([store.read_span(shard.source, span) for span in shard.spans]).to_pylist()
+    columns = list(shard.columns) or None
+    return pa.concat_tables([store.read_span(shard.source, span, columns) for span in shard.spans]).to_pylist()
 
 
 def write_output(shard: Shard, output: Output, job: Job) -> Tally:

@@ -29,6 +29,9 @@ NAME, VERSION, READS, WRITES, SEEDED, UNIT = (
 )  # fmt: skip
 MADE_BY = ("msgspec", "rayscaler.filters")
 
+COLUMNS = ("trajectory_id", "trajectory")
+"""What is read of a trajectory's row: the others say again what stands in the JSON text."""
+
 _ENTITIES: TypeAdapter[tuple[Entity, ...]] = TypeAdapter(tuple[Entity, ...])
 
 
@@ -36,7 +39,8 @@ def run(ctx: Context[FilterRecipe]) -> None:
     """One verdict per trajectory; then one worker counts them."""
     arguments = (ctx.recipe, ctx.store, ctx.input(TASKS), ctx.input(ENVIRONMENTS))
     by_trajectory, judged = ByRow(itemgetter("trajectory_id")), (VERDICTS, REJECTS)
-    ctx.map(ctx.rows(TRAJECTORIES, per_shard=256), JudgeTrajectories, *arguments, writes=judged, by_row=by_trajectory)
+    shards = ctx.rows(TRAJECTORIES, per_shard=256, columns=COLUMNS)
+    ctx.map(shards, JudgeTrajectories, *arguments, writes=judged, by_row=by_trajectory)
     counted = (ctx.store, ctx.targets[VERDICTS.name], ctx.input(ENVIRONMENTS))
     ctx.map(ctx.payloads([0]), CountVerdicts, *counted, writes=(FUNNEL,))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import msgspec
@@ -17,6 +17,7 @@ from rayscaler.reasons import Reason, Rejected
 from rayscaler.recipes import CurateRecipe
 from rayscaler.runtime.embedding import Embedder
 from rayscaler.runtime.lookup import Lookup
+from rayscaler.runtime.reading import ahead
 from rayscaler.runtime.shards import Output, reject_rows, rewrite_part
 from rayscaler.runtime.store import Ref, Store
 from rayscaler.runtime.tiles import matrix
@@ -187,15 +188,21 @@ class _Known:
         self.vectors_ND: np.ndarray = matrix(mine["vector"])
 
 
+_NEAR = ("kind", "key", "measure", "score", "benchmark", "other", "contaminated")
+
+
 class Contaminated:
     """What was found too near to a benchmark, for the workers that render."""
 
     def __init__(self, recipe: CurateRecipe, store: Store, overlaps: Ref) -> None:
         kinds = {"none": (), "intents": ("intent",), "tools": ("tool",), "both": ("intent", "tool")}
-        found = store.read(overlaps).to_pylist() if recipe.drop_contaminated != "none" else []
+        read = partial(store.read_part, overlaps, columns=list(_NEAR))
+        parts = ahead(read, store.parts(overlaps) if recipe.drop_contaminated != "none" else ())
+        # Nearly all texts are near to none: a worker holds the few that are, whatever the report's length.
+        found = (row for part in parts for row in part.filter(part["contaminated"]).to_pylist())
         self.near = {
             (row["kind"], row["key"]): f"{row['measure']} {row['score']:.2f}: {row['benchmark']}, {row['other']}"
-            for row in found if row["contaminated"] and row["kind"] in kinds[recipe.drop_contaminated]
+            for row in found if row["kind"] in kinds[recipe.drop_contaminated]
         }
 
     def near_to(self, task_id: str, environment_id: str, called: list[str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 import re
 import shutil
 import subprocess
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
+from rayscaler.config import Config, load_config
 from rayscaler.recipes_all import Recipes
 
 ROOT = Path(__file__).parents[2]
@@ -126,8 +128,48 @@ def test_the_numbered_scripts_are_one_story_to_the_last_stage():
     untils = [stage for text in texts for stage in re.findall(r"^run_until [\w-]+ (\w+)$", text, re.MULTILINE)]
     assert [path.name[:2] for path in STEPS] == [f"{n:02d}" for n in range(1, len(STEPS) + 1)]
     assert sorted(untils, key=order.index) == untils
-    assert untils[-1] == "curate"
+    assert untils[-1] == "score"
     for path, text in zip(STEPS, texts, strict=True):
         assert "# Needs:" in text, path.name
         assert "# Takes:" in text, path.name
         assert path.stat().st_mode & 0o100, f"{path.name} is not executable"
+
+
+def stages_of(config: Config) -> list[str]:
+    """The stages that a configuration has."""
+    return [name for name in Recipes.model_fields if getattr(config.recipes, name) is not None]
+
+
+def submitted(script: Path, folder: Path, **environment: str) -> list[str]:
+    """What a numbered script hands to `ray job submit`: a `ray` that prints its arguments is found before the real one."""
+    ray = folder / "ray"
+    ray.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n', encoding="utf-8")
+    ray.chmod(0o755)
+    known = {"PATH": f"{folder}:{os.environ['PATH']}", "RUN": "s3://bucket/runs/x", **environment}
+    return subprocess.run([script], check=True, capture_output=True, text=True, env=known).stdout.splitlines()
+
+
+@pytest.mark.parametrize("script", STEPS, ids=lambda path: path.name)
+def test_a_numbered_script_submits_a_command_whose_stages_its_configuration_has(script: Path, tmp_path: Path):
+    words = submitted(script, tmp_path, RESOURCES="grow_to_cpus=112 grow_to_gpus=8")
+    asked, command = words[: words.index("--")], words[words.index("--") + 1 :]
+    assert asked[:4] == ["job", "submit", "--working-dir", "."]
+    assert ("--entrypoint-num-gpus" in asked) == (script.name == "08_evaluate.sh")
+    named = [word for word in command if word.startswith("configs/")]
+    assert len(named) == 1
+    config = load_config(ROOT / named[0])
+    if "jobs/run.py" in command:
+        assert command[command.index("--run") + 1] == "s3://bucket/runs/x"
+        assert command[command.index("--resources") + 1 :] == ["grow_to_cpus=112", "grow_to_gpus=8"]
+        assert command[command.index("--until") + 1] in stages_of(config)
+    if "serve" in command:
+        assert config.serve
+    assert named[0] == "configs/" + ("paper.yaml" if script.name[:2] in ("04", "07", "08") else "cloud30k.yaml")
+
+
+def test_a_run_with_models_takes_one_configuration_for_every_step(tmp_path: Path):
+    stages = stages_of(load_config(ROOT / "configs" / "paper.yaml"))
+    for script in STEPS:
+        command = submitted(script, tmp_path, CONFIG="configs/paper.yaml")
+        assert "configs/paper.yaml" in command
+        assert "--until" not in command or command[command.index("--until") + 1] in stages

@@ -141,7 +141,7 @@ def stages_of(config: Config) -> list[str]:
 
 
 def submitted(script: Path, folder: Path, **environment: str) -> list[str]:
-    """What a numbered script hands to `ray job submit`: a `ray` that prints its arguments stands before the real one."""
+    """What a numbered script hands to `ray job submit`: a `ray` that prints its arguments stands for it."""
     ray = folder / "ray"
     ray.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n', encoding="utf-8")
     ray.chmod(0o755)

@@ -149,8 +149,8 @@ class Stage(NamedTuple):
 def main(
     *,
     run: Annotated[str, typer.Argument(metavar="RUN", help="A run with tasks and environments.")],
-    scripted: Annotated[int, typer.Option(min=1, help="Scripted conversations, about.")] = 4000,
-    modelled: Annotated[int, typer.Option(min=1, help="Conversations with a model, about.")] = 12000,
+    scripted: Annotated[int, typer.Option(min=0, help="Scripted conversations, about; 0: none.")] = 4000,
+    modelled: Annotated[int, typer.Option(min=0, help="Conversations with a model, about; 0: none.")] = 12000,
     in_flight: Annotated[int, typer.Option(min=2, help="Of them at once.")] = 1000,
     latency: Annotated[float, typer.Option(help="Seconds that the model takes to answer.")] = 1.0,
     quick: Annotated[bool, typer.Option(help="A few of each.")] = False,
@@ -162,9 +162,11 @@ def main(
         scripted, modelled, in_flight, latency = 60, 60, 20, 0.1
     opened = open_run(run)
     with connected(Resources()):
-        line = scripted_line(opened, scripted)
-        typer.echo(markdown(["scripted conversations", "calls each", "wall s", "per second", "per CPU second", "load"],
-                            [line]) + "\n")
+        if scripted:
+            head = ["scripted conversations", "calls each", "wall s", "per second", "per CPU second", "load"]
+            typer.echo(markdown(head, [scripted_line(opened, scripted)]) + "\n")
+        if not modelled:
+            return
         lines = [model_line(opened, modelled, in_flight, latency, faults) for faults in ((), FAULTS)]
         typer.echo(markdown(["conversations with a model", "model calls", "in flight", "wall s", "ideal s", "overhead",
                              "full after s, until s", "in between", "a call's latency s: median, mean",

@@ -31,7 +31,7 @@ from rayscaler.runtime.watchdog import StallCheck, Watch, patience_s, watched
 log = logging.getLogger(__name__)
 
 MAX_BLOCKS = 256
-"""Ray Data blocks per stage. A block costs about 50 ms, so many small shards share one."""
+"""Ray Data blocks per stage, or one per worker if those are more. A block costs about 50 ms: small shards share it."""
 
 DEATHS = 2
 """Workers that a shard may end before it leaves the pool. A node that goes takes its workers along: not counted."""
@@ -108,17 +108,18 @@ def _on_ray(
     context.custom_execution_callback_classes = [cast(Any, StallCheck)]
     items = [{"shard": pickle.dumps(shard)} for shard in shards]
     size = min(pool_size(resources, gpus=job.gpus), len(items))
-    work = ray.data.from_items(items, override_num_blocks=min(len(items), MAX_BLOCKS)).map(
+    n_blocks = min(len(items), max(MAX_BLOCKS, size))
+    at_once = calls_at_once(job.at_once, n_blocks, size)
+    work = ray.data.from_items(items, override_num_blocks=n_blocks).map(
         cast(Any, _worker_named(job.stage)),
         fn_constructor_args=(cast(Any, ray.cloudpickle).dumps(job), attempts, tuple(these_versions())),
         # All at once: a pool that grows from one actor to two takes a second and a half longer. Ray Data starts lost
         # actors again without end (max_restarts and max_task_retries are -1), which spot nodes need: DEATHS is the end.
         compute=ray.data.ActorPoolStrategy(
             min_size=1, max_size=size, initial_size=size,
-            max_concurrent_calls_per_actor=job.at_once, enable_true_multi_threading=job.at_once > 1,
-            # Work that waits has no queue before it: Ray Data would give the first actor that is up twice its calls,
-            # which for small stages is all there is.
-            max_tasks_in_flight_per_actor=job.at_once if job.at_once > 1 else None,
+            max_concurrent_calls_per_actor=at_once, enable_true_multi_threading=at_once > 1,
+            # Work that waits has no queue before it: Ray Data would give the actor that is up first twice its calls.
+            max_tasks_in_flight_per_actor=at_once if job.at_once > 1 else None,
         ),
         num_cpus=resources.worker_cpus,
         num_gpus=job.gpus or None,
@@ -133,6 +134,11 @@ def _on_ray(
                 yield Tally(*json.loads(row["tally"])) if row["tally"] else _Suspect(row["name"])
     except ray.exceptions.RayError as error:
         raise StageError(f"{job.stage}: the workers could not finish: {error}") from error
+
+
+def calls_at_once(wanted: int, n_blocks: int, n_workers: int) -> int:
+    """Blocks that a worker has in work: no more than its part of them all, or the first one up would take them all."""
+    return min(wanted, -(-n_blocks // n_workers))
 
 
 def _raise_if_failed(job: Job, row: dict[str, str]) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+import re
+
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from rayscaler.filters.repetition import repeated_words
+from rayscaler.filters.repetition import _may_loop, _words, repeated_words
 
 LINE = "Thank you for waiting, I am still looking into this for you and will be back soon."
 
@@ -66,3 +68,16 @@ def test_a_message_said_again_and_again_is_found_whatever_stands_between(sentenc
     others = [" ".join(words) for words in between]
     spoken = [text for other in [*others, ""] for text in (" ".join(sentence), other)] + [" ".join(sentence)] * 4
     assert loops(*spoken)
+
+
+@given(text=st.text(st.characters(max_codepoint=130), max_size=60))
+@example(text="Order_7:\tA-1,\x1cb\x00C 42 \x7f")
+def test_law_words_are_those_of_the_pattern_also_where_text_is_ascii(text):
+    assert _words(text) == re.findall(r"\w+", text.lower())
+
+
+@given(words=st.lists(st.sampled_from("abcde"), max_size=40), n=st.integers(1, 5), most=st.integers(0, 4))
+def test_law_the_cheap_question_finds_every_run_of_frequent_words(words, n, most):
+    often = [words.count(word) > most for word in words]
+    runs = any(all(often[start:start + n]) for start in range(len(words) - n + 1))
+    assert _may_loop(words, n, most) == (runs and len(words) >= n + most)

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from rayscaler.errors import TableError
 from rayscaler.runtime.keys import mark_of, marks_of
 from rayscaler.runtime.lookup import Lookup
+from rayscaler.runtime.pool import calls_at_once
 from rayscaler.runtime.reading import ahead
-from rayscaler.runtime.shards import table_shards
+from rayscaler.runtime.shards import payload_of, table_shards
 from rayscaler.runtime.store import Ref, Store
 from rayscaler.runtime.survey import survey
 from rayscaler.table import to_arrow
@@ -33,6 +34,21 @@ def test_lookup_asks_the_keys_themselves_where_marks_agree(tmp_path: Path, monke
     lookup = Lookup(store, REF, "key", columns=("key", "detail"))
     assert [len(lookup.all(key)) for key in "abc"] == [2, 1, 0]
     assert lookup["b"] == {"key": "b", "detail": "x"}
+
+
+def test_a_shard_reads_only_the_columns_that_its_work_names(tmp_path: Path):
+    store = Store(str(tmp_path))
+    store.write_part(REF, "part-00000-x.parquet", rejects("a", "b"))
+    whole, some = (table_shards(store, REF, rows=9, columns=columns)[0] for columns in ((), ("key", "detail")))
+    assert payload_of(store, some) == [{"key": "a", "detail": "x"}, {"key": "b", "detail": "x"}]
+    assert payload_of(store, whole)[0].keys() == {"stage", "key", "reason", "detail"}
+    assert whole.name == some.name
+
+
+def test_a_worker_has_no_more_blocks_in_work_than_its_part_of_them():
+    assert calls_at_once(14, 10, 2) == 5        # 10 blocks for two: the first one up may not take them all
+    assert calls_at_once(14, 256, 2) == 14
+    assert calls_at_once(14, 3, 2) == 2
 
 
 def test_rows_are_sharded_across_parts_and_a_huge_table_gets_larger_shards(

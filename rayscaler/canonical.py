@@ -38,6 +38,17 @@ def digest(value: Any, *, length: int = 64) -> str:
     return hashlib.sha256(dumps(value).encode()).hexdigest()[:length]
 
 
+def whole_numbers(value: Any) -> Any:
+    """A JSON value with whole floats as integers: JSON has one kind of number, `2.0` and `2` are the same argument."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, list):
+        return [whole_numbers(item) for item in value]
+    if isinstance(value, dict):
+        return {key: whole_numbers(item) for key, item in value.items()}
+    return value
+
+
 def _is_json(value: Any) -> bool:
     """Whether the encoder writes `value` as `_plain` would have it, but for the numbers; at a fifth of its cost."""
     kind = type(value)

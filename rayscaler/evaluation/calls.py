@@ -11,9 +11,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
 
-from rayscaler.canonical import dumps
+from rayscaler.canonical import dumps, whole_numbers
 from rayscaler.evaluation.benchmark import Grade, Item, ScriptedTurns, ToolSchema, Turn
 from rayscaler.messages import Message, ToolCall
 from rayscaler.trajectory import Trajectory
@@ -54,18 +53,7 @@ def grade_call(wanted: Sequence[ToolCall], trajectory: Trajectory) -> Grade:
 
 
 def _spelt(call: ToolCall) -> str:
-    return f"{call.name}({dumps(_whole(call.arguments))})"
-
-
-def _whole(value: Any) -> Any:
-    """JSON has one kind of number: `2.0` and `2` are the same argument."""
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    if isinstance(value, list):
-        return [_whole(item) for item in value]
-    if isinstance(value, dict):
-        return {key: _whole(item) for key, item in value.items()}
-    return value
+    return f"{call.name}({dumps(whole_numbers(call.arguments))})"
 
 
 def _shown(calls: Sequence[ToolCall]) -> str:

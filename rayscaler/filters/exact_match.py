@@ -13,11 +13,11 @@ Not covered: calls that ask the same thing with other arguments.
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from msgspec import Raw
 
-from rayscaler.canonical import dumps
+from rayscaler.canonical import dumps, whole_numbers
 from rayscaler.filters.recorded import Played, Wanted, value_of
 from rayscaler.trajectory import FilterStage, Verdict, VerdictReason
 
@@ -62,18 +62,7 @@ def _lacking(missing: list[_Call], extra: list[_Call]) -> Verdict:
 
 
 def _spelt(arguments: Raw) -> str:
-    return dumps(_whole(value_of(arguments)))
-
-
-def _whole(value: Any) -> Any:
-    """JSON has one kind of number: `2.0` and `2` are the same argument."""
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    if isinstance(value, list):
-        return [_whole(item) for item in value]
-    if isinstance(value, dict):
-        return {key: _whole(item) for key, item in value.items()}
-    return value
+    return dumps(whole_numbers(value_of(arguments)))
 
 
 def _drop(reason: VerdictReason, detail: str) -> Verdict:

@@ -79,8 +79,7 @@ def start(models: Models, serving: Serving) -> str:
 
 def stop(models: Models, serving: Serving) -> None:
     """Drain the pool: no call is taken any more, those in flight are waited for (`drain_s`), then the replicas end.
-    Ends Ray Serve too if nothing else runs on it, and with it engines that did not end by themselves; what else is left
-    running is told in the log."""
+    Ends Ray Serve too if nothing else runs on it. Engines that have not ended a minute later are told in the log."""
     from ray import serve
 
     if running(models):
@@ -90,14 +89,10 @@ def stop(models: Models, serving: Serving) -> None:
         while running(models) and time.monotonic() < deadline:
             time.sleep(POLL_S)
         if running(models):
-            log.warning("the pool's engines have not ended %.0f s after they were asked to (%s); they end by force",
-                        serving.drain_s + END_S, replicas(models))
-    others = [name for name in serve.status().applications if name != app_name(models)]
-    if not others:
+            log.warning("the pool has not ended %.0f s after it was asked to, and what is left holds its GPUs: %s; "
+                        "`serve shutdown` ends it", serving.drain_s + END_S, replicas(models))
+    if not [name for name in serve.status().applications if name != app_name(models)]:
         serve.shutdown()  # type: ignore[no-untyped-call]
-    elif running(models):
-        log.error("engines of %s still run, and hold their GPUs: Ray Serve runs %s too and is left as it is; end both "
-                  "with `serve shutdown`", ", ".join(models), ", ".join(others))
 
 
 def running(models: Models) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import os
 import signal
 import threading
@@ -18,6 +20,8 @@ import pytest
 from rayscaler import pipeline
 from rayscaler.config import Config, parse_config
 from rayscaler.runs import open_run
+from rayscaler.runtime import serving_pool
+from rayscaler.runtime.serving_app import app_name
 from rayscaler.runtime.serving_health import models_of
 from rayscaler.runtime.serving_pool import pool, replicas, running, stop
 from rayscaler.runtime.serving_process import free_port
@@ -143,3 +147,23 @@ def test_a_pool_that_ends_answers_the_calls_in_flight_first(base_url, config):
     assert len(said[0]) > 600
     assert models_of(base_url) == []
     assert engines() == []
+
+
+def test_what_does_not_end_in_time_is_told_and_ray_serve_ends_all_the_same(
+    ray_here: None, config: Config, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    """An engine stands here that does not let go of its call for 8 s; nobody waits for more than 1."""
+    from ray import serve
+
+    @serve.deployment(graceful_shutdown_timeout_s=8)
+    class Stuck:
+        async def __call__(self) -> None:
+            await asyncio.sleep(600)
+
+    serve.run(Stuck.bind(), name=app_name(config.serve), route_prefix="/stuck").remote()
+    time.sleep(1)
+    monkeypatch.setattr(serving_pool, "END_S", 1.0)
+    with caplog.at_level(logging.WARNING, logger="rayscaler"):
+        stop(config.serve, config.resources.serving.model_copy(update={"drain_s": 0.0}))
+    assert "the pool has not ended 1 s after it was asked to" in caplog.text
+    assert not running(config.serve)

@@ -18,7 +18,7 @@ import pyarrow.fs as pafs
 
 from rayscaler.errors import StageError
 from rayscaler.resources import Resources
-from rayscaler.runtime.train_loop import DATASET, MODEL, PROGRESS, Job, Trained, train_loop
+from rayscaler.runtime.train_loop import MODEL, PROGRESS, Job, Trained, datasets_of, train_loop
 
 STATE = "state"
 """Folder of a phase that Ray Train resumes from; of no use once the phase has ended."""
@@ -47,7 +47,10 @@ def fine_tune(job: Job) -> Trained:
             resources_per_worker={"CPU": job.resources.train_cpus, **({"GPU": gpus} if gpus else {})},
         ),
         torch_config=TorchConfig(backend="nccl" if gpus else "gloo"),
-        datasets={DATASET: ray.data.read_parquet(list(job.packs), filesystem=job.filesystem)} if job.packs else {},
+        datasets={
+            name: ray.data.read_parquet(list(files), filesystem=job.filesystem)
+            for name, files in datasets_of(job).items()
+        },
         dataset_config=train.DataConfig(datasets_to_split=[], execution_options=options),
         run_config=train.RunConfig(
             name=STATE,

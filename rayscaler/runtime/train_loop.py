@@ -25,14 +25,20 @@ from rayscaler.training.tokenizer import load_tokenizer
 PROGRESS, MODEL = "progress.json", "model"
 """Inside a checkpoint: the losses so far, and (in the last one) the model."""
 
-DATASET = "packs"
+READ_AHEAD_BYTES = 128 << 20
+"""Packed rows that one dataset of `datasets_of` may have. Ray Data's executor runs inside the worker and, in Ray 2.60,
+takes most of a core as long as it holds blocks back; what it can hand over at once it hands over, and is done."""
+
+BYTES_PER_TOKEN = 12
+"""Of a packed row: its id, its label and its position, 4 bytes each."""
 
 
 class Job(NamedTuple):
     """One phase. It pickles: every training worker gets it.
 
-    packs: paths of the Parquet files of the packed rows, in order. root: where checkpoints and logs go, a folder of
-    `filesystem`. start: `scratch`, a model's name, or a folder of `filesystem` with the model of the phase before.
+    packs: paths of the Parquet files of the packed rows, in order, each with `steps_per_pack` steps. root: where
+    checkpoints and logs go, a folder of `filesystem`. start: `scratch`, a model's name, or a folder of `filesystem`
+    with the model of the phase before.
     """
 
     phase: Phase
@@ -41,6 +47,7 @@ class Job(NamedTuple):
     seed: int
     n_steps: int
     packs: tuple[str, ...]
+    steps_per_pack: int
     filesystem: pafs.FileSystem
     root: str
     start: str
@@ -56,6 +63,14 @@ class Trained(NamedTuple):
     losses: list[dict[str, Any]]
     n_parameters: int
     content: str
+
+
+def datasets_of(job: Job) -> dict[str, tuple[str, ...]]:
+    """The packs as datasets, one to be read after another: name -> files, small enough to be read at once."""
+    pack = job.steps_per_pack * job.recipe.batch * job.recipe.max_tokens * BYTES_PER_TOKEN
+    at_once = max(1, READ_AHEAD_BYTES // pack)
+    starts = range(0, len(job.packs), at_once)
+    return {f"steps-{start * job.steps_per_pack}": job.packs[start : start + at_once] for start in starts}
 
 
 class Slot(NamedTuple):
@@ -111,12 +126,10 @@ class Worker:
 
     def run(self) -> None:
         """All steps that are missing."""
-        import ray.train
-
         if self.job.n_steps == 0:
             self._report()
             return
-        for slots in _steps(ray.train.get_dataset_shard(DATASET), after=len(self.losses)):
+        for slots in _steps(self.job, after=len(self.losses)):
             self.losses.append(self._step(slots))
             if self.logbook:
                 self.logbook.write(self.losses[-1])
@@ -191,19 +204,26 @@ def _resume(engine: Engine) -> list[dict[str, Any]]:
     return trained.losses
 
 
-def _steps(shard: Any, *, after: int) -> Iterator[list[Slot]]:
+def _steps(job: Job, *, after: int) -> Iterator[list[Slot]]:
     """The slots of each step from step `after` on. StageError if the rows come out of order."""
     expected = after
-    for step, slots in groupby(_slots(shard, after), key=lambda slot: slot.step):
+    for step, slots in groupby(_slots(job, after), key=lambda slot: slot.step):
         if step != expected:
             raise StageError(f"train: expected the packed rows of step {expected}, found step {step}")
         expected += 1
         yield list(slots)
 
 
-def _slots(shard: Any, after: int) -> Iterator[Slot]:
-    for batch in shard.iter_batches(batch_size=64, batch_format="pyarrow"):
-        for found in batch.to_pylist():
-            if found["step"] >= after:
-                row = Row(found["input_ids"], found["labels"], found["position_ids"])
-                yield Slot(found["step"], found["epoch"], row, found["step_supervised"])
+def _slots(job: Job, after: int) -> Iterator[Slot]:
+    import ray.train
+
+    end = 0
+    for name, files in datasets_of(job).items():
+        end += len(files) * job.steps_per_pack
+        if end <= after:
+            continue
+        for batch in ray.train.get_dataset_shard(name).iter_batches(batch_size=64, batch_format="pyarrow"):
+            for found in batch.to_pylist():
+                if found["step"] >= after:
+                    row = Row(found["input_ids"], found["labels"], found["position_ids"])
+                    yield Slot(found["step"], found["epoch"], row, found["step_supervised"])

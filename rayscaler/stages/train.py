@@ -130,6 +130,7 @@ def _job(ctx: Context[TrainRecipe], plan: Plan, start: str) -> Job:
         seed=ctx.seed,
         n_steps=len(plan.steps),
         packs=_packs(ctx.store, ctx.targets[PACKS.name], plan.phase.name),
+        steps_per_pack=STEPS_PER_PART,
         filesystem=ctx.store.place.fs,
         root=ctx.store.path(_folder(ctx, plan)),
         start=f"{ctx.store.path(_models(ctx), start)}/{MODEL}" if before else start,

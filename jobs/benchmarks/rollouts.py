@@ -150,7 +150,7 @@ def main(
     *,
     run: Annotated[str, typer.Argument(metavar="RUN", help="A run with tasks and environments.")],
     scripted: Annotated[int, typer.Option(min=0, help="Scripted conversations, about; 0: none.")] = 4000,
-    modelled: Annotated[int, typer.Option(min=0, help="Conversations with a model, about; 0: none.")] = 12000,
+    modelled: Annotated[int, typer.Option(min=0, help="With a model; half as many with faults; 0: none.")] = 12000,
     in_flight: Annotated[int, typer.Option(min=2, help="Of them at once.")] = 1000,
     latency: Annotated[float, typer.Option(help="Seconds that the model takes to answer.")] = 1.0,
     quick: Annotated[bool, typer.Option(help="A few of each.")] = False,
@@ -167,7 +167,8 @@ def main(
             typer.echo(markdown(head, [scripted_line(opened, scripted)]) + "\n")
         if not modelled:
             return
-        lines = [model_line(opened, modelled, in_flight, latency, faults) for faults in ((), FAULTS)]
+        lines = [model_line(opened, n, in_flight, latency, faults)
+                 for n, faults in ((modelled, ()), (max(1, modelled // 2), FAULTS))]
         typer.echo(markdown(["conversations with a model", "model calls", "in flight", "wall s", "ideal s", "overhead",
                              "full after s, until s", "in between", "a call's latency s: median, mean",
                              "CPU ms per call", "of the server", "retries, malformed", "load"], lines))

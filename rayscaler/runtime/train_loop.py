@@ -6,7 +6,7 @@ import json
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import groupby
+from itertools import chain, groupby
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -222,8 +222,8 @@ def _slots(job: Job, after: int) -> Iterator[Slot]:
         end += len(files) * job.steps_per_pack
         if end <= after:
             continue
-        for batch in ray.train.get_dataset_shard(name).iter_batches(batch_size=64, batch_format="pyarrow"):
-            for found in batch.to_pylist():
-                if found["step"] >= after:
-                    row = Row(found["input_ids"], found["labels"], found["position_ids"])
-                    yield Slot(found["step"], found["epoch"], row, found["step_supervised"])
+        batches = ray.train.get_dataset_shard(name).iter_batches(batch_size=64, batch_format="pyarrow")
+        for found in chain.from_iterable(batch.to_pylist() for batch in batches):
+            if found["step"] >= after:
+                row = Row(found["input_ids"], found["labels"], found["position_ids"])
+                yield Slot(found["step"], found["epoch"], row, found["step_supervised"])

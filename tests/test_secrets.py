@@ -65,7 +65,8 @@ def test_planted_keys_are_in_no_table_record_journal_log_or_ray_session(echo: st
     values = yaml.safe_load((ROOT / "configs" / "smoke.yaml").read_text())
     values["ingest"]["sources"] = [{"package": "google-api-python-client", "apis": ["tasks"]}]
     values["materialize"], values["compose"] = {"min_tools": 3}, {"tasks": 2, "attempts": 20}
-    values["rollout"] = {"agent": {"model": "fake", "base_url": echo, "api_key_env": "RAYSCALER_TEST_KEY"}}
+    agent = {"kind": "openai", "model": "fake", "base_url": echo, "api_key_env": "RAYSCALER_TEST_KEY"}
+    values["rollout"] = {"agent": agent}
     config = tmp_path / "config.yaml"
     config.write_text(yaml.safe_dump(values))
     session = Path(tempfile.mkdtemp(prefix="rs-", dir="/tmp"))     # short: Ray's sockets have a length limit

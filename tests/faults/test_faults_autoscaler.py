@@ -16,7 +16,7 @@ from faults.stage_again import contents, without
 ROOT = Path(__file__).parents[2]
 STAGE = "compose"
 
-pytestmark = [pytest.mark.ray, pytest.mark.faults, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.ray, pytest.mark.faults, pytest.mark.timeout(600, func_only=True)]
 
 
 def test_workers_come_from_zero_and_go_after_idleness(smoke_run: Path, tmp_path: Path):

@@ -15,7 +15,7 @@ SEED = int(os.environ.get("RAYSCALER_FAULT_SEED", "0"))
 ENOUGH_S = 200
 """No further trial is begun after so long: a busy machine tries fewer stages instead of failing."""
 
-pytestmark = [pytest.mark.ray, pytest.mark.faults, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.ray, pytest.mark.faults, pytest.mark.timeout(900, func_only=True)]
 
 
 def test_every_stage_survives_a_fault_with_the_same_tables(smoke_run: Path, tmp_path: Path):

@@ -19,7 +19,7 @@ from cluster_process import end_processes
 from faults.stage_again import contents, driver, without
 from rayscaler.runtime.cluster import set_environment
 
-pytestmark = [pytest.mark.ray, pytest.mark.faults, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.ray, pytest.mark.faults, pytest.mark.timeout(600, func_only=True)]
 
 HEAD, OTHER, PORT = "10.77.0.1", "10.77.0.2", 6391
 STAGE = "compose"

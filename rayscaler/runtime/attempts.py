@@ -4,7 +4,7 @@ A worker marks a shard before it begins and after it ended. A mark that is there
 died in the middle, and the shard may be why. A mark takes a third of a millisecond. Marks live as long as one pass over
 a stage's shards, and are read again only where a worker died or a run stalls.
 
-    rayscaler/<pass>/work/<shard>     {"node": …, "host": …, "pid": 4711, "since": …, "deaths": 0}   while it is in work
+    rayscaler/<pass>/work/<shard>     ["shard part-00…", node, host, 4711, 1763750000.1, 0]    while it is in work
     rayscaler/<pass>/done/<shard>     the shard's tally, for whoever gets the shard again with others of a dead worker
     rayscaler/<pass>/pulse/<process>  things that have ended inside its shards, for shards that take long
 """
@@ -26,9 +26,9 @@ PULSE_S = 5.0
 
 
 class Mark(NamedTuple):
-    """A shard in work: where, since when (seconds since 1970), and how many workers died at it before."""
+    """What is in work: where, since when (seconds since 1970), and how many workers died at it before."""
 
-    shard: str
+    what: str
     node: str
     host: str
     pid: int
@@ -55,13 +55,19 @@ class Attempts:
     def begin(self, shard: str) -> Begun:
         """Mark a shard as in work here. The death of a whole node is nobody's fault and is not counted."""
         tally = self.done(shard)
-        if tally or not self._put("work", shard, _mark(shard), overwrite=False):
+        what = f"shard {shard}"
+        if tally or not self._put("work", shard, _mark(what), overwrite=False):
             return Begun(tally=tally)
-        before = Mark(*json.loads(self._get("work", shard) or _mark(shard)))
-        deaths = before.deaths + _is_alive(before.node)
-        overdue = bool(self.limit_s) and _is_alive(before.node) and time.time() - before.since >= self.limit_s
-        self._put("work", shard, _mark(shard, deaths))
+        before = Mark(*json.loads(self._get("work", shard) or _mark(what)))
+        node_lives = before.node in _alive_nodes()
+        overdue = bool(self.limit_s) and node_lives and time.time() - before.since >= self.limit_s
+        deaths = before.deaths + node_lives
+        self._put("work", shard, _mark(what, deaths))
         return Begun(deaths, overdue)
+
+    def at(self, worker: str, what: str) -> None:
+        """Mark what a worker is at that has no shards: a step of a training."""
+        self._put("work", worker, _mark(what))
 
     def end(self, shard: str, tally: str) -> None:
         """The shard is done."""
@@ -77,9 +83,10 @@ class Attempts:
         return (self._get("done", shard) or b"").decode()
 
     def in_work(self) -> list[Mark]:
-        """What is in work now, oldest first."""
+        """What is in work now, oldest first. What was in work on a node that is gone is not."""
         marks = [Mark(*json.loads(text)) for text in self._all("work")]
-        return sorted(marks, key=lambda mark: (mark.since, mark.shard))
+        alive = _alive_nodes()
+        return sorted((mark for mark in marks if mark.node in alive), key=lambda mark: (mark.since, mark.what))
 
     def pulse(self, n_ended: int) -> None:
         """Say that inside this process's shards something goes on."""
@@ -140,17 +147,17 @@ def something_ended() -> None:
     _pulse.beat()
 
 
-def _mark(shard: str, deaths: int = 0) -> str:
+def _mark(what: str, deaths: int = 0) -> str:
     import ray
 
     node = ray.get_runtime_context().get_node_id()
-    return json.dumps(Mark(shard, node, socket.gethostname(), os.getpid(), round(time.time(), 3), deaths))
+    return json.dumps(Mark(what, node, socket.gethostname(), os.getpid(), round(time.time(), 3), deaths))
 
 
-def _is_alive(node: str) -> bool:
+def _alive_nodes() -> set[str]:
     import ray
 
-    return any(n["NodeID"] == node and n["Alive"] for n in ray.nodes())  # type: ignore[no-untyped-call]
+    return {node["NodeID"] for node in ray.nodes() if node["Alive"]}  # type: ignore[no-untyped-call]
 
 
 def _kv() -> Any:

@@ -18,17 +18,61 @@ import pyarrow.fs as pafs
 
 from rayscaler.errors import StageError
 from rayscaler.resources import Resources
+from rayscaler.runtime.attempts import Attempts
 from rayscaler.runtime.train_loop import MODEL, PROGRESS, Job, Trained, datasets_of, train_loop
+from rayscaler.runtime.watchdog import NEVER, Watch, patience_s
 
 STATE = "state"
 """Folder of a phase that Ray Train resumes from; of no use once the phase has ended."""
 
 
+LOOK_S = 2.0
+"""How often the driver looks whether the phase has ended or stands still."""
+
+
 def fine_tune(job: Job) -> Trained:
     """Train the phase and leave its model in `<root>/model`, and what a resumed job needs in `<root>/state`.
 
-    Raises StageError with the workers' own error if they cannot finish.
+    A process of its own leads Ray Train, because Ray Train waits without end for workers that it cannot have or that
+    hang: so the driver can watch the phase and end it. A leader that dies is started again, `train_retries` times, and
+    goes on from the newest checkpoint.
+
+    Raises StageError with the workers' own error if they cannot finish, and one that names what the phase waits for if
+    nothing goes on for `stall_timeout_s`.
     """
+    import ray
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    attempts, limits, asks = Attempts(), job.resources, _asks_of(job.resources)
+    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+    leader = ray.remote(_lead).options(
+        num_cpus=0, scheduling_strategy=here, max_retries=limits.train_retries,
+        retry_exceptions=[ray.exceptions.RayActorError],
+    )  # fmt: skip
+    watch = Watch("train", asks, attempts, patience_s(limits, waits=False))
+    ending = leader.remote(job, attempts)
+    try:
+        while not ray.wait([ending], timeout=LOOK_S)[0]:
+            watch.check()
+        found: Trained | str = ray.get(ending, timeout=limits.stall_timeout_s)
+    except ray.exceptions.RayError as error:
+        raise StageError(f"train: phase {job.phase.name} could not finish: {error}") from error
+    finally:
+        ray.cancel(ending, force=True)   # its workers end with it; nothing to do where it has ended
+        attempts.forget()
+    if isinstance(found, str):
+        raise StageError(f"train: phase {job.phase.name} {found}")
+    return found
+
+
+def _asks_of(resources: Resources) -> dict[str, float]:
+    """What one training worker asks of Ray."""
+    gpus = math.ceil(resources.worker_gpus)
+    return {"CPU": resources.train_cpus, **({"GPU": gpus} if gpus else {})}
+
+
+def _lead(job: Job, attempts: Attempts) -> Trained | str:
+    """Ray Train, in the process that leads it; what the phase left, or what went wrong with it."""
     import ray.data
     import ray.train
     from ray.train.torch import TorchConfig, TorchTrainer
@@ -36,15 +80,16 @@ def fine_tune(job: Job) -> Trained:
 
     train: Any = ray.train  # its classes are chosen at import; type checkers see those of the first version
 
-    gpus = math.ceil(job.resources.worker_gpus)
+    asks = _asks_of(job.resources)
+    gpus = "GPU" in asks
+    # The watch is the driver's. Ray Data's own guard would end a phase that takes its rows slowly.
+    ray.data.DataContext.get_current().execution_no_progress_timeout_s = NEVER
     options = ray.data.ExecutionOptions(preserve_order=True)
     trainer = TorchTrainer(
         train_loop,
-        train_loop_config={"job": job},
+        train_loop_config={"job": job, "attempts": attempts},
         scaling_config=train.ScalingConfig(
-            num_workers=workers_of(job.resources),
-            use_gpu=gpus > 0,
-            resources_per_worker={"CPU": job.resources.train_cpus, **({"GPU": gpus} if gpus else {})},
+            num_workers=workers_of(job.resources), use_gpu=gpus, resources_per_worker=asks
         ),
         torch_config=TorchConfig(backend="nccl" if gpus else "gloo"),
         datasets={
@@ -63,11 +108,9 @@ def fine_tune(job: Job) -> Trained:
     )
     try:
         result = trainer.fit()
+        return _collect(job, result.checkpoint) if result.checkpoint else f"ended without a checkpoint in {job.root}"
     except TrainingFailedError as error:
-        raise StageError(f"train: phase {job.phase.name} could not finish: {error}") from error
-    if result.checkpoint is None:
-        raise StageError(f"train: phase {job.phase.name} ended without a checkpoint in {job.root}")
-    return _collect(job, result.checkpoint)
+        return f"could not finish: {error}"
 
 
 def workers_of(resources: Resources) -> int:
@@ -82,12 +125,12 @@ def workers_of(resources: Resources) -> int:
     return max(1, int(max(there, resources.grow_to_gpus) // math.ceil(resources.worker_gpus)))
 
 
-def _collect(job: Job, checkpoint: Any) -> Trained:
-    """Copy the model of the last checkpoint to its place."""
+def _collect(job: Job, checkpoint: Any) -> Trained | str:
+    """Copy the model of the last checkpoint to its place; or say that it is not the last step's."""
     with checkpoint.as_directory() as folder:
         trained = Trained(**json.loads((Path(folder) / PROGRESS).read_text()))
         if len(trained.losses) != job.n_steps:
-            raise StageError(f"train: phase {job.phase.name} ended after {len(trained.losses)} of {job.n_steps} steps")
+            return f"ended after {len(trained.losses)} of {job.n_steps} steps"
         job.filesystem.create_dir(f"{job.root}/{MODEL}", recursive=True)
         pafs.copy_files(
             str(Path(folder) / MODEL), f"{job.root}/{MODEL}",

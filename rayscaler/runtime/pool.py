@@ -26,7 +26,7 @@ from rayscaler.runtime.cluster import pool_size, silence_ray_data
 from rayscaler.runtime.metrics import StageMetrics, Tally
 from rayscaler.runtime.shards import Job, Shard, Work, payload_of, write_output
 from rayscaler.runtime.versions import Versions, skew, these_versions
-from rayscaler.runtime.watchdog import StallCheck, Watch, patience_s, watched
+from rayscaler.runtime.watchdog import NEVER, StallCheck, Watch, patience_s, watched
 
 log = logging.getLogger(__name__)
 
@@ -35,9 +35,6 @@ MAX_BLOCKS = 256
 
 DEATHS = 2
 """Workers that a shard may end before it leaves the pool. A node that goes takes its workers along: not counted."""
-
-NEVER = -1
-"""Ray Data's word for no limit: its own guard counts blocks, of which one may hold hundreds of shards."""
 
 STDERR = 2
 

@@ -15,6 +15,7 @@ import pyarrow.fs as pafs
 from rayscaler.errors import StageError
 from rayscaler.recipes import Phase, TrainRecipe
 from rayscaler.resources import Resources
+from rayscaler.runtime.attempts import Attempts, something_ended, work_under
 from rayscaler.runtime.engines import Engine, make_engine
 from rayscaler.runtime.logbook import Logbook
 from rayscaler.runtime.models import write_model
@@ -83,13 +84,15 @@ class Slot(NamedTuple):
 
 
 def train_loop(settings: dict[str, Any]) -> None:
-    """Ray Train calls it on every worker with `{"job": Job}`."""
+    """Ray Train calls it on every worker with `{"job": Job, "attempts": Attempts}`."""
     import ray.train
 
     job: Job = settings["job"]
     context = ray.train.get_context()
+    at = At(settings["attempts"], job.phase.name, context.get_world_rank(), context.get_world_size())
+    at.mark("the model")
     with _start(job) as start:
-        worker = Worker(job, start, rank=context.get_world_rank(), world=context.get_world_size())
+        worker = Worker(job, start, at)
         try:
             worker.run()
         finally:
@@ -109,11 +112,25 @@ def _start(job: Job) -> Iterator[str]:
         yield folder
 
 
-class Worker:
-    """One of `world` workers. All of them hold the same losses; worker 0 writes them down."""
+class At:
+    """What one of `world` workers is at, told to whoever watches the phase."""
 
-    def __init__(self, job: Job, start: str, *, rank: int, world: int) -> None:
-        self.job, self.start, self.rank, self.world = job, start, rank, world
+    def __init__(self, attempts: Attempts, phase: str, rank: int, world: int) -> None:
+        self.attempts, self.phase, self.rank, self.world = attempts, phase, rank, world
+        work_under(attempts)
+
+    def mark(self, what: str) -> None:
+        """It takes this up now."""
+        where = f"phase {self.phase}, worker {self.rank} of {self.world}"
+        self.attempts.at(f"{self.rank}", f"{what} of {where}")
+
+
+class Worker:
+    """One of several workers. All of them hold the same losses; worker 0 writes them down."""
+
+    def __init__(self, job: Job, start: str, at: At) -> None:
+        self.job, self.start, self.at = job, start, at
+        self.rank, self.world = rank, world = at.rank, at.world
         self.passes = -(-job.recipe.batch // (world * job.resources.train_rows))
         """How often each worker accumulates per step: collectives wait for all workers, so all do as often."""
         self.tokenizer = load_tokenizer(job.tokenizer_json, job.chat_template)
@@ -139,12 +156,14 @@ class Worker:
     def _step(self, slots: list[Slot]) -> dict[str, Any]:
         """One optimiser step over the step's slots; a worker without a slot of its own runs the first at scale 0."""
         first, mine, at_once = slots[0], slots[self.rank :: self.world], self.job.resources.train_rows
+        self.at.mark(f"step {first.step}")
         total = 0.0
         for number in range(self.passes):
             rows = [slot.row for slot in mine[number * at_once : (number + 1) * at_once]]
             scale = 1 / first.step_supervised if rows else 0.0
             loss = self.engine.accumulate(rows or [first.row], scale, last=number == self.passes - 1)
             total += loss if rows else 0.0
+            something_ended()
         peak, warmup = self.job.phase.learning_rate, self.job.recipe.warmup
         rate = learning_rate(first.step, steps=self.job.n_steps, peak=peak, warmup=warmup)
         norm = self.engine.update(rate)
@@ -176,6 +195,7 @@ class Worker:
         from ray.train import Checkpoint
 
         is_last = len(self.losses) == self.job.n_steps
+        self.at.mark(f"the checkpoint after {len(self.losses)} steps")
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
             self.engine.save(folder)

@@ -2,7 +2,8 @@
 
 Ray Data's own guard counts blocks, and a block may hold hundreds of shards; it says nothing while it waits, and names
 operators when it gives up. This one looks at the marks of the shards (`attempts.py`) from inside Ray Data's loop:
-progress is a shard that ended, another one that began, or something that ended inside one.
+progress is a shard that ended, another one that began, or something that ended inside one. Training has steps instead
+of shards (`fine_tune.py`), and is watched from the driver.
 """
 
 from __future__ import annotations
@@ -18,6 +19,9 @@ from rayscaler.resources import Resources
 from rayscaler.runtime.attempts import Attempts, Mark
 
 log = logging.getLogger(__name__)
+
+NEVER = -1
+"""Ray Data's word for no limit: its own guard counts blocks, of which one may hold hundreds of shards."""
 
 QUIET_S = 15.0
 """How long a stage may be silent before the marks are looked at."""
@@ -59,13 +63,13 @@ class Watch:
 
 
 def waits_for(stage: str, asks: dict[str, float], marks: list[Mark]) -> str:
-    """In words, what a stage waits for: the oldest shard in work, else room for a worker."""
+    """In words, what a stage waits for: the oldest of what is in work, else room for a worker."""
     if marks:
         oldest, more = marks[0], len(marks) - 1
         where = f"process {oldest.pid} on {oldest.host}, node {oldest.node[:8]}"
         others = f", and {more} more" if more else ""
         since_s = time.time() - oldest.since
-        return f"{stage} waits for shard {oldest.shard}, in work for {since_s:.0f} s by {where}{others}"
+        return f"{stage} waits for {oldest.what}, in work for {since_s:.0f} s by {where}{others}"
     import ray
 
     total = ray.cluster_resources()  # type: ignore[no-untyped-call]

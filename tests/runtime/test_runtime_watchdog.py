@@ -71,7 +71,7 @@ def test_a_shard_that_never_ends_ends_the_stage_and_is_named_with_its_process(ra
 def test_marks_are_left_by_who_works_counted_when_it_died_and_forgotten(ray_here: None):
     marks = attempts.Attempts(limit_s=100.0)
     assert marks.begin("a") == attempts.Begun()
-    assert [(mark.shard, mark.deaths) for mark in marks.in_work()] == [("a", 0)]
+    assert [(mark.what, mark.deaths) for mark in marks.in_work()] == [("shard a", 0)]
     assert marks.begin("a") == attempts.Begun(deaths=1)         # as after a worker's death: the mark is still there
     assert marks.begin("a") == attempts.Begun(deaths=2)
     marks.end("a", "tally")

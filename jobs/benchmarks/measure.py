@@ -18,6 +18,9 @@ import numpy as np
 
 MIB = 2**20
 
+LIMIT_S = 4 * 3600.0
+"""Longest time of one measurement in a process of its own."""
+
 
 class Timed(NamedTuple):
     """Seconds of each repeat, the peak of memory in MiB, and the machine's load before each repeat."""
@@ -68,7 +71,8 @@ def alone(module: str, arguments: Sequence[str], n_threads: int) -> Timed:
     load, jobs = os.getloadavg()[0], Path(__file__).resolve().parents[1]
     environment = {**os.environ, "PYTHONPATH": str(jobs.parent), "OMP_NUM_THREADS": str(n_threads)}
     command = [sys.executable, "-m", f"benchmarks.{module}", *arguments]
-    done = subprocess.run(command, check=False, capture_output=True, text=True, cwd=jobs, env=environment)
+    done = subprocess.run(command, check=False, capture_output=True, text=True, cwd=jobs, env=environment,
+                          timeout=LIMIT_S)
     if done.returncode:
         raise RuntimeError(f"{' '.join(command)} ended with {done.returncode}:\n{done.stderr[-2000:]}")
     told = json.loads(done.stdout.splitlines()[-1])
@@ -113,7 +117,7 @@ def peak_rss(every_s: float = 0.1) -> Iterator[list[float]]:
         yield peak
     finally:
         stop.set()
-        thread.join()
+        thread.join(10)
 
 
 def _rss() -> int:

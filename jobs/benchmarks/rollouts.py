@@ -292,7 +292,7 @@ def fake_server(ready: Stage, latency: float, faults: tuple[str, ...]) -> Iterat
         yield process.stdout.readline().strip(), process.pid
     finally:
         process.kill()
-        process.wait()
+        process.wait(60)
 
 
 def server_cpu_s(pid: int) -> float:

@@ -73,10 +73,13 @@ def main(
     memory: Annotated[bool, typer.Option(help="Measure memory against size.")] = True,
     workers: Annotated[bool, typer.Option(help="Measure one worker against two.")] = True,
     paper: Annotated[bool, typer.Option(help="Print the simulation on paper.")] = True,
+    tools: Annotated[list[int] | None, typer.Option(help="Memory at these sizes instead.")] = None,
+    trajectories: Annotated[list[int] | None, typer.Option(help="The same, of trajectories.")] = None,
 ) -> None:
     """Memory against the size of the input, one worker against two, and a million tools on paper."""
     logging.disable(logging.WARNING)
     sizes, opened = QUICK if quick else FULL, open_run(run)
+    sizes = sizes._replace(tools=tuple(tools or sizes.tools), trajectories=tuple(trajectories or sizes.trajectories))
     if memory:
         typer.echo(_memory(opened, sizes) + "\n")
     if workers:
@@ -99,9 +102,13 @@ def _memory(run: Run, sizes: Sizes) -> str:
 
 def _peaks(run: Run, kind: str, n: int, shards: int) -> list[str]:
     """What each stage takes at one size."""
+    told = []
     with enlarged(run, kind, n) as (folder, n_rows):
-        took = [alone("scale_alone", [stage, str(folder), str(shards)], 1) for stage in GROWING[kind]]
-    return [f"{each.rss_mb:,.0f} MiB at {n_rows:,} {kind}, {each.seconds[0]:.1f} s" for each in took]
+        for stage in GROWING[kind]:
+            took = alone("scale_alone", [stage, str(folder), str(shards)], 1)
+            told.append(f"{took.rss_mb:,.0f} MiB at {n_rows:,} {kind}, {took.seconds[0]:.1f} s")
+            typer.echo(f"{stage}: {told[-1]}, load {took.loads[0]:.1f}", err=True)
+    return told
 
 
 @contextmanager

@@ -106,7 +106,10 @@ def _one_request_per_small_file(uri: str) -> str:
 def put(place: Place, path: str, data: bytes | pa.Buffer) -> None:
     """Write one file, whole or absent; replaces an older one. Raises OSError."""
     if isinstance(place.fs, OBJECT_STORES):
-        _send(place.fs, path, data)
+        try:
+            _send(place.fs, path, data)
+        except FileNotFoundError as error:   # GCS says no more than that; an object needs no folder
+            raise OSError(f"bucket does not exist: {error}") from error
         return
     folder, name = path.rsplit("/", 1)
     place.fs.create_dir(folder, recursive=True)
@@ -174,12 +177,12 @@ def patient(call: Callable[P, T]) -> Callable[P, T]:
 
 def advice(uri: str, error: OSError) -> str:
     """What the error means and what to do about it."""
-    if error.errno in BY_ERRNO:
+    text = str(error)
+    known = next((words for pattern, words in BY_WORDING if re.search(pattern, text)), "")
+    if not known and error.errno in BY_ERRNO:   # words first: GCS gives a refused key the number of a file's rights
         place = _nearest_folder(uri)
         return BY_ERRNO[error.errno].format(free=shutil.disk_usage(place).free, place=place)
-    text = str(error)
-    known = (words for pattern, words in BY_WORDING if re.search(pattern, text))
-    return next(known, "the file system gave an error that rayscaler does not know")
+    return known or "the file system gave an error that rayscaler does not know"
 
 
 def _nearest_folder(uri: str) -> Path:

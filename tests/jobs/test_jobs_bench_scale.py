@@ -52,6 +52,11 @@ def test_twice_the_trajectories_cost_twice_the_model_calls_and_no_more_files_per
     assert files[0] == files[1]
 
 
+def test_time_at_work_is_from_the_first_shard_to_the_last_of_each_pass():
+    first, second = [(0.0, 0), (5.0, 1), (6.5, 2)], [(7.0, 0), (11.0, 1), (12.0, 2), (14.0, 3)]
+    assert scale._at_work_s([*first, *second]) == 1.5 + 3.0
+
+
 def test_a_copy_has_other_ids_in_its_columns_and_where_its_json_names_it():
     said = '{"trajectory_id":"a1","task_id":"t1"}'
     rows = pa.table({"trajectory_id": ["a1"], "task_id": ["t1"], "trajectory": [said]})

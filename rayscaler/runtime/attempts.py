@@ -19,6 +19,8 @@ import time
 import uuid
 from typing import Any, NamedTuple
 
+from rayscaler.runtime.versions import alive_nodes
+
 SPACE = "rayscaler"
 
 PULSE_S = 5.0
@@ -59,7 +61,7 @@ class Attempts:
         if tally or not self._put("work", shard, _mark(what), overwrite=False):
             return Begun(tally=tally)
         before = Mark(*json.loads(self._get("work", shard) or _mark(what)))
-        node_lives = before.node in _alive_nodes()
+        node_lives = before.node in alive_nodes()
         overdue = bool(self.limit_s) and node_lives and time.time() - before.since >= self.limit_s
         deaths = before.deaths + node_lives
         self._put("work", shard, _mark(what, deaths))
@@ -85,7 +87,7 @@ class Attempts:
     def in_work(self) -> list[Mark]:
         """What is in work now, oldest first. What was in work on a node that is gone is not."""
         marks = [Mark(*json.loads(text)) for text in self._all("work")]
-        alive = _alive_nodes()
+        alive = alive_nodes()
         return sorted((mark for mark in marks if mark.node in alive), key=lambda mark: (mark.since, mark.what))
 
     def pulse(self, n_ended: int) -> None:
@@ -152,12 +154,6 @@ def _mark(what: str, deaths: int = 0) -> str:
 
     node = ray.get_runtime_context().get_node_id()
     return json.dumps(Mark(what, node, socket.gethostname(), os.getpid(), round(time.time(), 3), deaths))
-
-
-def _alive_nodes() -> set[str]:
-    import ray
-
-    return {node["NodeID"] for node in ray.nodes() if node["Alive"]}  # type: ignore[no-untyped-call]
 
 
 def _kv() -> Any:

@@ -20,7 +20,7 @@ from typing import Any
 
 from rayscaler.errors import StageError
 from rayscaler.resources import Resources
-from rayscaler.runtime.versions import check_nodes
+from rayscaler.runtime.versions import alive_nodes, check_nodes
 
 log = logging.getLogger(__name__)
 
@@ -73,7 +73,7 @@ def _start_or_join(resources: Resources) -> None:
             raise StageError(f"this driver does not fit the cluster: {_mismatch(str(error))}") from error
         else:
             log.info("joined the Ray cluster at %s", ray.get_runtime_context().gcs_address)
-            check_nodes()
+            check_nodes(alive_nodes())
             return
     _init(
         address="local",
@@ -106,7 +106,7 @@ def _mismatch(text: str) -> str:
 
 def warn_of_local_disk(uri: str) -> None:
     """Say so if a run lies on a local path while Ray has several nodes: each of them must see it."""
-    nodes = _alive_nodes()
+    nodes = len(alive_nodes())
     if nodes > 1 and "://" not in uri:
         log.warning("Ray has %d nodes and the run is at %s: every node must see that path (or use s3://)", nodes, uri)
 
@@ -140,7 +140,7 @@ def pool_size(resources: Resources, *, gpus: float = 0.0) -> int:
 
 def _is_local() -> bool:
     """Whether Ray was started here with logical CPUs to spare, so that the cores are fewer."""
-    return _alive_nodes() == 1 and _cluster_cpus() > usable_cores()
+    return len(alive_nodes()) == 1 and _cluster_cpus() > usable_cores()
 
 
 def usable_cores() -> int:
@@ -163,9 +163,3 @@ def _cluster_gpus() -> float:
     import ray
 
     return float(ray.cluster_resources().get("GPU", 0))  # type: ignore[no-untyped-call]
-
-
-def _alive_nodes() -> int:
-    import ray
-
-    return sum(node["Alive"] for node in ray.nodes())  # type: ignore[no-untyped-call]

@@ -9,6 +9,7 @@ run goes on is not stopped.
 from __future__ import annotations
 
 import hashlib
+import logging
 import platform
 import socket
 from collections.abc import Callable
@@ -19,10 +20,15 @@ from typing import Any, NamedTuple
 import rayscaler
 from rayscaler.errors import StageError
 
+log = logging.getLogger(__name__)
+
 PACKAGES = ("ray", "pyarrow")
 
 ANSWER_S = 120.0
 """How long the nodes may take to say what they run: the first process on a node may have to unpack an environment."""
+
+TRIES = 2
+"""How often a node is asked again whose process was killed before it answered."""
 
 
 class Versions(NamedTuple):
@@ -54,28 +60,45 @@ def skew(driver: Versions, worker: Versions) -> None:
         )
 
 
-def check_nodes() -> None:
-    """Ask every node of the cluster that is joined. Raises StageError for the first that differs or does not answer."""
+def alive_nodes() -> dict[str, str]:
+    """Addresses of the cluster's nodes by their ids."""
+    import ray
+
+    nodes = ray.nodes()  # type: ignore[no-untyped-call]
+    return {node["NodeID"]: node["NodeManagerAddress"] for node in nodes if node["Alive"]}
+
+
+def check_nodes(nodes: dict[str, str]) -> None:
+    """Ask `nodes`, addresses by ids. Raises StageError for the first that differs or does not answer.
+
+    One that leaves the cluster meanwhile, as a spot machine may at any time, is not waited for.
+    """
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     driver = these_versions()._replace(code=code_of(Path(rayscaler.__file__).parent))
     asked: dict[Any, str] = {}
-    for node in (n for n in ray.nodes() if n["Alive"]):  # type: ignore[no-untyped-call]
-        where = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
-        options = {"num_cpus": 0, "max_retries": 0, "scheduling_strategy": where}
-        asked[ray.remote(_probe()).options(**options).remote()] = node["NodeManagerAddress"]
+    for node in nodes:
+        where = NodeAffinitySchedulingStrategy(node, soft=False)
+        options = {"num_cpus": 0, "max_retries": TRIES, "scheduling_strategy": where}
+        asked[ray.remote(_probe()).options(**options).remote()] = node
     ready, silent = ray.wait(list(asked), num_returns=len(asked), timeout=ANSWER_S)
-    if silent:
-        node = asked[silent[0]]
-        raise StageError(f"node {node} did not say within {ANSWER_S:g} s what it runs; see its Ray logs, or remove it")
+    still = alive_nodes()
+    for node in (asked[answer] for answer in silent if asked[answer] in still):
+        raise StageError(
+            f"node {nodes[node]} did not say within {ANSWER_S:g} s what it runs; see its Ray logs, or remove it"
+        )
     for answer in ready:
+        where_from = nodes[asked[answer]]
         try:
             found = ray.get(answer, timeout=ANSWER_S)
+        except (ray.exceptions.TaskUnschedulableError, ray.exceptions.NodeDiedError):
+            log.warning("node %s leaves the cluster; what it runs is not asked", where_from)
         except ray.exceptions.RayError as error:
             reason = str(error).strip().splitlines()[-1]
-            raise StageError(f"node {asked[answer]} cannot say what it runs: {reason}") from error
-        skew(driver, Versions(asked[answer], *found))
+            raise StageError(f"node {where_from} cannot say what it runs: {reason}") from error
+        else:
+            skew(driver, Versions(where_from, *found))
 
 
 def _probe() -> Callable[[], tuple[str, ...]]:

@@ -15,7 +15,7 @@ from rayscaler.runtime import attempts
 from rayscaler.runtime.pool import run_shards
 from rayscaler.runtime.shards import Job, payload_shards
 from rayscaler.runtime.store import Ref, Store
-from rayscaler.runtime.versions import check_nodes, code_of, skew, these_versions
+from rayscaler.runtime.versions import alive_nodes, check_nodes, code_of, skew, these_versions
 from rayscaler.runtime.watchdog import waits_for
 from rayscaler.tables import LINKS
 from shard_works import Sleeper
@@ -46,7 +46,12 @@ def test_two_checkouts_of_one_version_are_two_makes(tmp_path: Path):
 
 @pytest.mark.ray
 def test_the_nodes_of_the_cluster_here_are_of_one_make(ray_here: None):
-    check_nodes()
+    check_nodes(alive_nodes())
+
+
+@pytest.mark.ray
+def test_a_node_that_has_just_left_the_cluster_is_not_waited_for(ray_here: None):
+    check_nodes({**alive_nodes(), "ab" * 28: "10.0.0.9"})
 
 
 @pytest.mark.ray
@@ -60,11 +65,12 @@ def test_what_is_waited_for_is_named_with_what_is_free(ray_here: None):
 
 
 @pytest.mark.ray
+@pytest.mark.slow
 def test_a_shard_that_never_ends_ends_the_stage_and_is_named_with_its_process(ray_here: None, tmp_path: Path):
     job = Job("sleep", Store(str(tmp_path)), Sleeper, (), (Ref(LINKS, "ab"),))
     with pytest.raises(StageError, match=r"no progress for \d+ s .*: sleep waits for shard part-00000-\w+\.parquet, in "
                                          r"work for \d+ s by process \d+ on \S+, node \w{8}"):
-        run_shards(payload_shards([[1]]), job, Resources(workers=1, stall_timeout_s=8), lambda *_: None)
+        run_shards(payload_shards([[1]]), job, Resources(workers=1, stall_timeout_s=30), lambda *_: None)
 
 
 @pytest.mark.ray

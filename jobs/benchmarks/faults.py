@@ -40,7 +40,7 @@ WHEN = ("started", "worker", "part")
 
 DELAY_S = 1.0
 
-LIMIT_S = 300.0
+LIMIT_S = 900.0
 """Longest time of one driver; beyond it a trial has hung, which is what it is there to show."""
 
 CONFIG, LOG = "configs/smoke.yaml", "log.txt"

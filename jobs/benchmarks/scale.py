@@ -75,6 +75,7 @@ def main(
     memory: Annotated[bool, typer.Option(help="Measure memory against size.")] = True,
     workers: Annotated[bool, typer.Option(help="Measure one worker against two.")] = True,
     paper: Annotated[bool, typer.Option(help="Print the simulation on paper.")] = True,
+    stage: Annotated[list[str] | None, typer.Option(help="Race these stages only.")] = None,
     tools: Annotated[list[int] | None, typer.Option(help="Memory at these sizes instead.")] = None,
     trajectories: Annotated[list[int] | None, typer.Option(help="The same, of trajectories.")] = None,
 ) -> None:
@@ -86,7 +87,7 @@ def main(
         typer.echo(_memory(opened, sizes) + "\n")
     if workers:
         prepare_ray()
-        typer.echo(_workers(opened, sizes) + "\n")
+        typer.echo(_workers(opened, sizes, stage or FASTER) + "\n")
     if paper:
         typer.echo("\n\n".join(scale_model.tables(scale_model.Scale())))
 
@@ -194,10 +195,10 @@ class Race(NamedTuple):
     load: float
 
 
-def _workers(run: Run, sizes: Sizes) -> str:
+def _workers(run: Run, sizes: Sizes, stages: Sequence[str]) -> str:
     rows = []
     with connected(Resources()):
-        for name in FASTER:
+        for name in stages:
             one, two = (_race(run, name, sizes.raced[name], workers) for workers in (1, 2))
             efficiency = one.at_work_s / two.at_work_s / 2
             rows.append([name, f"{sizes.raced[name]}", *_cells(one), *_cells(two), f"{efficiency:.0%}"])

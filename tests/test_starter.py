@@ -11,7 +11,7 @@ from rayscaler.config import load_config
 from rayscaler.environments.certificate_coherence import check_pairs
 from rayscaler.runs import Run, open_run
 
-pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.by_hand, pytest.mark.timeout(400)]
 
 ROOT = Path(__file__).parents[1]
 

@@ -84,6 +84,7 @@ def test_the_seeds_of_the_fuzzing_reach_every_adapter():
 
 
 @pytest.mark.slow
+@pytest.mark.by_hand
 def test_ten_thousand_mutated_specifications_give_tools_or_rejects():
     dice, tools, rejects = rng(7, "fuzz"), 0, 0
     for number in range(COUNT):

@@ -23,6 +23,11 @@ def dies(row_number: str) -> bool:
     return int(row_number[-2:], 16) % 6 == 0
 
 
+def dies_played(task_id: str) -> bool:
+    """About every second task: few are held out."""
+    return int(task_id[-1], 16) < 8
+
+
 class PoisonSpecs(ReadSpecs):
     """A specification that ends its parser."""
 
@@ -84,6 +89,6 @@ class PoisonEpisodes(PlayEpisodes):
     """Held-out tasks that end whoever plays them."""
 
     def __call__(self, payload: list[dict[str, str]]) -> Output:
-        if any(dies(row["item"]) for row in payload):
+        if any(dies_played(row["item"]) for row in payload):
             os._exit(7)
         return super().__call__(payload)

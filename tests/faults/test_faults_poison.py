@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 import poison_works
-from poison_works import dies
+from poison_works import dies, dies_played
 from rayscaler import pipeline
 from rayscaler.config import parse_config
 from rayscaler.runs import open_run
@@ -36,6 +36,7 @@ def test_what_is_deadly_in_each_stage_is_named_and_stops_nothing(
     values = yaml.safe_load((ROOT / "configs" / "smoke.yaml").read_text())
     values["ingest"]["sources"].append({"path": "bomb.json"})
     values["resources"] = {"shard_timeout_s": 20, "row_memory_gb": 0.3, "crash_budget": 20}
+    values["compose"]["heldout_tasks"] = 0.4
     values["evaluate"] = {"trials": 1, "models": [{"name": "gold", "agent": {"error_rate": 0.0}}]}
     pipeline.run(parse_config(values, base=tmp_path), str(tmp_path / "run"))
 
@@ -47,7 +48,7 @@ def test_what_is_deadly_in_each_stage_is_named_and_stops_nothing(
     assert ("embed", "timed_out", "googleapis/calendar/v3/calendar.colors.get") in by_stage
     assert ("materialize", "crashed", "amazonaws/connectcases/2022-10-03/CreateCase") in by_stage
     heldout = [row["task_id"] for row in run.table("tasks").to_pylist() if row["split"] != "train"]
-    dead_items = [task for task in heldout if dies(task)]
+    dead_items = [task for task in heldout if dies_played(task)]
     assert 0 < len(dead_items) < len(heldout)
     assert {("evaluate", "crashed", f"gold:heldout:{item}") for item in dead_items} <= by_stage
     unscored = [row["of"] for row in run.table("scores").to_pylist() if row["by"] == "item"]

@@ -29,6 +29,7 @@ from benchmarks import (
     rollouts,
     scale,
     tasks,
+    tau2,
 )
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Measure rayscaler on this machine.")
@@ -47,6 +48,7 @@ app.command("rollouts")(rollouts.main)
 app.command("scale")(scale.main)
 app.command("faults")(faults.main)
 app.command("acebench")(acebench.main)
+app.command("tau2")(tau2.main)
 
 if __name__ == "__main__":
     app()

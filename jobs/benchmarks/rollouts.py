@@ -247,7 +247,7 @@ def watched(url: str) -> Iterator[list[Look]]:
         yield looks
     finally:
         ended.set()
-        thread.join()
+        thread.join(timeout=120)
     look()
 
 

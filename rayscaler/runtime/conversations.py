@@ -142,7 +142,7 @@ class Conversations:
                 tasks = [group.create_task(one(name, play)) for name, play in zip(names, plays, strict=True)]
         except ExceptionGroup as errors:    # the others are cancelled
             raise errors.exceptions[0] from errors
-        return [task.result() for task in tasks]
+        return [await task for task in tasks]
 
     @asynccontextmanager
     async def seat(self) -> AsyncIterator[None]:

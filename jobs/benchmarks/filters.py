@@ -128,7 +128,7 @@ def on_ray(run: Run, n_wanted: int, workers: int, per_part: int) -> list[list[st
             targets={VERDICTS.name: Ref(VERDICTS, MARK)}, resources=Resources(workers=workers), base=folder,
             progress=lambda *_: None,
         )  # fmt: skip
-        shards = context.rows(TRAJECTORIES, per_shard=256, columns=COLUMNS)
+        shards = context.rows(TRAJECTORIES, per_shard=512, columns=COLUMNS)
         load = os.getloadavg()[0]
         arguments = (folder, context.recipe, store, inputs[TASKS.name], inputs[ENVIRONMENTS.name])
         began = time.perf_counter()

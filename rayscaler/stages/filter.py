@@ -39,7 +39,7 @@ def run(ctx: Context[FilterRecipe]) -> None:
     """One verdict per trajectory; then one worker counts them."""
     arguments = (ctx.recipe, ctx.store, ctx.input(TASKS), ctx.input(ENVIRONMENTS))
     by_trajectory, judged = ByRow(itemgetter("trajectory_id")), (VERDICTS, REJECTS)
-    shards = ctx.rows(TRAJECTORIES, per_shard=256, columns=COLUMNS)
+    shards = ctx.rows(TRAJECTORIES, per_shard=512, columns=COLUMNS)
     ctx.map(shards, JudgeTrajectories, *arguments, writes=judged, by_row=by_trajectory)
     counted = (ctx.store, ctx.targets[VERDICTS.name], ctx.input(ENVIRONMENTS))
     ctx.map(ctx.payloads([0]), CountVerdicts, *counted, writes=(FUNNEL,))

@@ -21,6 +21,7 @@ import pytest
 from rayscaler.canonical import digest
 from rayscaler.runs import Run, open_run
 from rayscaler.stages.order import STAGES
+from rayscaler.tables import REJECTS
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(300)]
 
@@ -53,7 +54,7 @@ def short(value: Any) -> str:
 def outputs(run: Run, stage: Any) -> list[pa.Table]:
     rejects = run.rejects()
     own = rejects.filter(pa.compute.equal(rejects["stage"], stage.NAME))
-    return [*(run.table(table.name) for table in stage.WRITES), own]
+    return [*(run.table(table.name) for table in stage.WRITES if table is not REJECTS), own]
 
 
 def rows_digest(rows: pa.Table, *, floats: bool = False) -> str:

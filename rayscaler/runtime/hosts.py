@@ -17,7 +17,7 @@ class Hosts:
     """`hosts[environment_id]` is a live environment, rebuilt from its row whenever it is not here."""
 
     def __init__(self, store: Store, environments: Ref) -> None:
-        self._rows = Lookup(store, environments)
+        self._rows = Lookup(store, environments, columns=("environment_id", "spec"))
         self._live: OrderedDict[str, HostedEnvironment] = OrderedDict()
 
     def __getitem__(self, environment_id: str) -> HostedEnvironment:

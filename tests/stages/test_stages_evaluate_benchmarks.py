@@ -15,7 +15,7 @@ from rayscaler.evaluation.adapters import chosen, open_benchmark
 from rayscaler.evaluation.benchmark import Item, ScriptedTurns, SimulatedUser
 from rayscaler.evaluation.function_tools import tool_names
 from rayscaler.messages import Message, ToolCall
-from rayscaler.recipes import FilterRecipe
+from rayscaler.recipes import FilterRecipe, ScriptedAgent
 from rayscaler.resources import Resources
 from rayscaler.runtime.conversations import Terms, share
 from rayscaler.runtime.grading import Graders, grade_row, score_rows
@@ -77,7 +77,7 @@ def played(folder: Path, data: Path, server: FakeServer, name: str, *, ids: list
 
 def graded(data: Path, name: str, episodes: list[dict[str, Any]], store: Store) -> dict[str, Any]:
     """The grades of stored episodes, by data that is read anew."""
-    graders = Graders({name: open_benchmark(name, data)}, FilterRecipe(), store, {}, 7)
+    graders = Graders({name: open_benchmark(name, data)}, FilterRecipe(), store, {}, 7, gold=ScriptedAgent())
     return {row["episode_id"]: grade_row(row, graders.grade(row)) for row in episodes}
 
 

@@ -17,7 +17,7 @@ from rayscaler.stages import compose, embed, evaluate, filter, ingest, materiali
 
 ROOT = Path(__file__).parents[2]
 
-pytestmark = [pytest.mark.ray, pytest.mark.faults, pytest.mark.timeout(900, func_only=True)]
+pytestmark = [pytest.mark.ray, pytest.mark.faults, pytest.mark.by_hand, pytest.mark.timeout(900, func_only=True)]
 
 POISON = (
     (ingest, "ReadSpecs", "PoisonSpecs"), (embed, "AverageTools", "PoisonVectors"),

@@ -61,6 +61,7 @@ def test_tasks_are_rephrased_and_a_run_elsewhere_with_the_same_answers_asks_noth
 
 
 @pytest.mark.slow
+@pytest.mark.by_hand
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("persona", ["good", "hostile"])
 def test_all_stages_with_a_model_account_for_every_question_and_stand_without_its_answers(persona, smoke_run, tmp_path):

@@ -20,6 +20,9 @@ import numpy as np
 from rayscaler.errors import ShapeError
 from rayscaler.graph.edges_exact import Hits, NumpyScreen, Screen, error_bound, exact_similarity, unit_rows
 
+MERGED_TOGETHER = 4
+"""Tiles whose pairs are held at a time while they are merged; what is not among the best of them is dropped."""
+
 
 class Nearest(NamedTuple):
     """Directed pairs: `dst` is among the nearest of `src`. Sorted by src, then nearest first, then dst.
@@ -88,8 +91,16 @@ def pairs_in_tile(
 
 
 def merge_nearest(parts: Iterable[Nearest], *, k: int) -> Nearest:
-    """The k nearest of each tool over tiles: what one tile over all tools would have kept. No pair occurs twice."""
-    return best(_joined(list(parts)), k=k)
+    """The k nearest of each tool over tiles: what one tile over all tools would have kept. No pair occurs twice.
+
+    Never holds more than a few tiles' pairs: those that so far are not among the best are dropped on the way.
+    """
+    held: list[Nearest] = []
+    for part in parts:
+        held.append(part)
+        if len(held) == MERGED_TOGETHER:
+            held = [best(_joined(held), k=k)]
+    return best(_joined(held), k=k)
 
 
 def best(pairs: Nearest, *, k: int) -> Nearest:

@@ -7,6 +7,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -65,13 +67,24 @@ def test_killed_in_every_stage_and_started_again_gives_the_same_tables(smoke_run
     assert leftovers == []
 
 
+@contextmanager
+def heeded(which: signal.Signals) -> Iterator[None]:
+    """Processes that start inside heed the signal, though a shell that started this one with `&` made it ignored."""
+    before = signal.signal(which, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(which, before)
+
+
 def test_ctrl_c_stops_with_a_word_and_leaves_whole_tables_whole(ray_cluster: object, tmp_path: Path):
     run = tmp_path / "run"
     store, first, second = Store(str(run)), *steps(load_config(CONFIG))[:2]
     command = [str(Path(sys.executable).with_name("rayscaler")), "run", str(CONFIG), "--run", str(run)]
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True, env=os.environ
-    )
+    with heeded(signal.SIGINT):
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True, env=os.environ
+        )
     deadline = time.monotonic() + 120
     while not begun(store, second) and time.monotonic() < deadline:
         time.sleep(0.01)

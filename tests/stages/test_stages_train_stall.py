@@ -69,6 +69,7 @@ def undisturbed(ray_here: None, tmp_path_factory: pytest.TempPathFactory) -> lis
     return losses(ctx)
 
 
+@pytest.mark.by_hand
 def test_a_worker_that_stands_still_is_named_and_the_next_start_goes_on(undisturbed: list[float], tmp_path: Path):
     ctx = context(tmp_path, ONE_PHASE, train_workers=2, checkpoint_steps=1, stall_timeout_s=40)
     freezer, frozen = signalled(ctx, "RayTrainWorker", signal.SIGSTOP)
@@ -84,6 +85,7 @@ def test_a_worker_that_stands_still_is_named_and_the_next_start_goes_on(undistur
     assert losses(ctx) == pytest.approx(undisturbed, rel=1e-5)
 
 
+@pytest.mark.by_hand
 def test_a_phase_whose_leader_is_killed_goes_on_by_itself(undisturbed: list[float], tmp_path: Path):
     ctx = context(tmp_path, ONE_PHASE, train_workers=2, checkpoint_steps=1)
     killer, killed = signalled(ctx, "ray::_lead", signal.SIGKILL)

@@ -309,7 +309,7 @@ class CurateRecipe(Recipe):
                            "folder or hub name of a pretrained tokenizer with a chat template.")
     vocabulary: int = Field(4096, ge=512, description="Tokens of the trained BPE. Ours.")
     digits: int = Field(1, ge=1, le=4, description="Digits that one token of the trained BPE may have: with 2, "
-                        "`ord-4570` ends in 45 and 70, with 4 it ends in one of 10,000 tokens. Ours.")
+                        "`ord-4570` ends in 45 and 70. Ours.")
     template: Literal["chatml", "compact"] = Field("chatml", description="How the trained BPE's chat template tells of "
                                                    "tools: Qwen3's form, or one line each without descriptions. Ours.")
     max_tokens: int = Field(8192, ge=16, description="Longer examples are dropped whole.")

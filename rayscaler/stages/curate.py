@@ -10,9 +10,10 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
+from rayscaler.canonical import dumps
 from rayscaler.environment import EnvironmentSpec
 from rayscaler.errors import MaskError
-from rayscaler.messages import Message, ToolCall
+from rayscaler.messages import Message
 from rayscaler.reasons import Reason, Rejected
 from rayscaler.recipes import CurateRecipe
 from rayscaler.runtime.context import Context
@@ -49,7 +50,7 @@ from rayscaler.training.tokenizer import CHAT_TEMPLATE, COMPACT_TEMPLATE, load_t
 from rayscaler.trajectory import Trajectory
 
 NAME, VERSION, READS, WRITES, SEEDED, UNIT = (
-    "curate", 5, (TRAJECTORIES, VERDICTS, TASKS, ENVIRONMENTS),
+    "curate", 4, (TRAJECTORIES, VERDICTS, TASKS, ENVIRONMENTS),
     (EXAMPLES, TOKENIZERS, SIGNATURES, NEAR_DUPLICATES, BENCHMARK_TEXTS, OVERLAPS, REJECTS), False, "trajectories",
 )  # fmt: skip
 MADE_BY = ("tokenizers", "transformers", "jinja2", "datasketch", "rayscaler.training")
@@ -140,8 +141,8 @@ class MakeTokenizer:
         rows = self._rows(self.trajectories, ["task_id", "trajectory"])
         for row in islice((row for row in rows if row["task_id"] in tasks), CONVERSATIONS):
             for message in Trajectory.model_validate_json(row["trajectory"]).messages:
-                yield f"{message.role}\n{message.content}"
-                yield from (json.dumps(as_rendered(call), ensure_ascii=False) for call in message.tool_calls)
+                yield message.content
+                yield from (dumps(call.arguments) for call in message.tool_calls)
 
     def _tools(self, environments: set[str]) -> Iterator[str]:
         """Tool descriptions are nine tenths of an example's text: without them they cost half as many tokens again."""
@@ -155,11 +156,6 @@ class MakeTokenizer:
     def _rows(self, ref: Ref, columns: list[str]) -> Iterator[dict[str, Any]]:
         for part in self.store.parts(ref):
             yield from self.store.read_part(ref, part, columns).to_pylist()
-
-
-def as_rendered(call: ToolCall) -> dict[str, Any]:
-    """A call as chat templates write it. Without its marks and spaces in the texts, they cost a dozen tokens a call."""
-    return {"name": call.name, "arguments": call.arguments}
 
 
 class RenderExamples:

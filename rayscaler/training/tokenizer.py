@@ -41,28 +41,26 @@ def train_bpe(texts: Iterable[str], vocabulary: int, *, digits: int = 1) -> str:
     """A byte-level BPE of at most `vocabulary` tokens trained on `texts`, as the text of a `tokenizer.json`.
 
     Any text can be encoded and comes back to the byte. Digits are tokens of their own, so `ord-0007` and `ord-0012` are
-    spelled alike; with `digits` above 1 a run of them is cut from the left into groups of so many, and each whole group
-    is a token, whether the texts have it or not. Control and markup tokens are never learnt from the texts. Same texts,
-    same bytes. Raises ConfigError if `vocabulary` has no room for the 256 bytes and the tokens above.
+    spelled alike; with `digits` above 1 a run of them is cut from the left into groups of so many, each group a token
+    where the vocabulary has room. Control and markup tokens are never learnt from the texts. Same texts, same bytes.
+    Raises ConfigError if `vocabulary` has no room for the 256 bytes and the tokens above.
     """
-    groups = [f"{number:0{digits}d}" for number in range(10**digits)] if digits > 1 else []
-    floor = 256 + len(CONTROL) + len(MARKUP) + len(groups)
+    floor = 256 + len(CONTROL) + len(MARKUP)
     if vocabulary < floor:
-        told = "bytes, ChatML tokens, groups of digits"
-        raise ConfigError(f"vocabulary: expected at least {floor} ({told}), found {vocabulary}")
+        raise ConfigError(f"vocabulary: expected at least {floor} (bytes and ChatML tokens), found {vocabulary}")
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [_split_digits(digits), pre_tokenizers.ByteLevel(add_prefix_space=False)]
     )
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
-        vocab_size=vocabulary - len(MARKUP) - len(groups),
+        vocab_size=vocabulary - len(MARKUP),
         special_tokens=[AddedToken(mark, special=True, normalized=False) for mark in CONTROL],
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
     tokenizer.train_from_iterator(_without_marks(texts), trainer=trainer)
-    tokenizer.add_tokens([AddedToken(mark, special=False, normalized=False) for mark in (*MARKUP, *groups)])
+    tokenizer.add_tokens([AddedToken(mark, special=False, normalized=False) for mark in MARKUP])
     return str(tokenizer.to_str())
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
 import sys
 
@@ -18,7 +17,6 @@ from rayscaler.training.tokenizer import CONTROL, MARKUP
 VERBS = ["move", "cancel", "confirm", "postpone", "repeat", "share", "describe", "accept", "decline", "rename"]
 TEXTS = [f"Please {verb} meeting number {n} at the harbour office." for verb in VERBS for n in range(1, 4)]
 BPE = train_bpe(TEXTS, 340)
-GROUPED = train_bpe(TEXTS, 450, digits=2)
 MESSAGES = [Message(role="user", content="Hello"), Message(role="assistant", content="Hi")]
 
 
@@ -61,26 +59,6 @@ def test_digits_are_cut_into_groups_from_the_left():
     ids = tokenizer.encode("ord-45709", add_special_tokens=False)
     assert [tokenizer.decode([token]) for token in ids][-3:] == ["45", "70", "9"]
     assert tokenizer.decode(ids) == "ord-45709"
-
-
-@pytest.mark.parametrize("digits", [2, 3])
-def test_every_group_of_digits_is_one_token_though_no_text_has_it(digits):
-    tokenizer = load_tokenizer(train_bpe(["ord-45 and so on"] * 3, 400 + 10**digits, digits=digits))
-    assert len(tokenizer) <= 400 + 10**digits
-    for number in range(10**digits):
-        text = f"a-{number:0{digits}d}."
-        ids = tokenizer.encode(text, add_special_tokens=False)
-        assert [tokenizer.decode([token]) for token in ids] == ["a", "-", text[2:-1], "."]
-
-
-@given(st.text(alphabet="0123456789-a ", max_size=30))
-def test_digits_are_cut_as_the_pattern_cuts_them(text):
-    tokenizer = load_tokenizer(GROUPED)
-    found = [tokenizer.decode([token]) for token in tokenizer.encode(text, add_special_tokens=False)]
-    assert [token for token in found if token.isdigit() and len(token) == 2] == [
-        run[start : start + 2] for run in re.findall(r"\d+", text) for start in range(0, len(run) - 1, 2)
-    ]
-    assert "".join(found) == text
 
 
 def test_the_compact_template_tells_of_a_tool_in_one_line_and_masks_as_the_other_does():

@@ -140,7 +140,7 @@ def _separator(value: Any) -> str:
 def _marks_of(tokenizer: PreTrainedTokenizerBase) -> re.Pattern[str]:
     """Where a text spells a token that only the template may write: at its first character, overlaps included.
 
-    Asked once per tokenizer: transformers lists its added tokens, 10,000 numbers perhaps, anew each time.
+    Asked once per tokenizer: transformers lists its added tokens anew each time.
     """
     added = tokenizer.added_tokens_decoder.values()
     theirs = {token.content for token in added if token.special or _TAG.fullmatch(token.content)}

@@ -37,7 +37,7 @@ from rayscaler.runtime.cluster import connected
 from rayscaler.runtime.context import Context
 from rayscaler.runtime.shards import Output
 from rayscaler.runtime.store import Ref, Store
-from rayscaler.stages.filter import COLUMNS, NAME, JudgeTrajectories, read_identity
+from rayscaler.stages.filter import COLUMNS, NAME, PER_SHARD, JudgeTrajectories, read_identity
 from rayscaler.tables import ENVIRONMENTS, TASKS, TRAJECTORIES, VERDICTS
 from rayscaler.task import Task
 
@@ -128,7 +128,7 @@ def on_ray(run: Run, n_wanted: int, workers: int, per_part: int) -> list[list[st
             targets={VERDICTS.name: Ref(VERDICTS, MARK)}, resources=Resources(workers=workers), base=folder,
             progress=lambda *_: None,
         )  # fmt: skip
-        shards = context.rows(TRAJECTORIES, per_shard=512, columns=COLUMNS)
+        shards = context.rows(TRAJECTORIES, per_shard=PER_SHARD, columns=COLUMNS)
         load = os.getloadavg()[0]
         arguments = (folder, context.recipe, store, inputs[TASKS.name], inputs[ENVIRONMENTS.name])
         began = time.perf_counter()

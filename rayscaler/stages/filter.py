@@ -32,6 +32,9 @@ MADE_BY = ("msgspec", "rayscaler.filters")
 COLUMNS = ("trajectory_id", "trajectory")
 """What is read of a trajectory's row: the others say again what stands in the JSON text."""
 
+PER_SHARD = 512
+"""Trajectories judged together: what every shard costs, a call of Ray Data and two files, is felt with fewer."""
+
 _ENTITIES: TypeAdapter[tuple[Entity, ...]] = TypeAdapter(tuple[Entity, ...])
 
 
@@ -39,7 +42,7 @@ def run(ctx: Context[FilterRecipe]) -> None:
     """One verdict per trajectory; then one worker counts them."""
     arguments = (ctx.recipe, ctx.store, ctx.input(TASKS), ctx.input(ENVIRONMENTS))
     by_trajectory, judged = ByRow(itemgetter("trajectory_id")), (VERDICTS, REJECTS)
-    shards = ctx.rows(TRAJECTORIES, per_shard=512, columns=COLUMNS)
+    shards = ctx.rows(TRAJECTORIES, per_shard=PER_SHARD, columns=COLUMNS)
     ctx.map(shards, JudgeTrajectories, *arguments, writes=judged, by_row=by_trajectory)
     counted = (ctx.store, ctx.targets[VERDICTS.name], ctx.input(ENVIRONMENTS))
     ctx.map(ctx.payloads([0]), CountVerdicts, *counted, writes=(FUNNEL,))

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 from transformers import PreTrainedTokenizerBase
@@ -136,12 +135,8 @@ def _separator(value: Any) -> str:
     raise MaskError("the conversation uses all of U+FDD0 to U+FDEF, which Unicode keeps out of text; remove them")
 
 
-@lru_cache(maxsize=8)
 def _marks_of(tokenizer: PreTrainedTokenizerBase) -> re.Pattern[str]:
-    """Where a text spells a token that only the template may write: at its first character, overlaps included.
-
-    Asked once per tokenizer: transformers lists its added tokens anew each time.
-    """
+    """Where a text spells a token that only the template may write: at its first character, overlaps included."""
     added = tokenizer.added_tokens_decoder.values()
     theirs = {token.content for token in added if token.special or _TAG.fullmatch(token.content)}
     marks = sorted({mark for mark in (*CONTROL, *MARKUP, *theirs) if len(mark) > 1})

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar, cast
 
 import pyarrow as pa
 
@@ -51,9 +51,9 @@ class Context(NamedTuple, Generic[R]):
         ref = self.targets.get(table.name) or self.input(table)
         return table_shards(self.store, ref, rows=per_shard, columns=columns)
 
-    def payloads(self, payloads: list[Any], keys: list[Any] | None = None) -> list[Shard]:
-        """Shards of JSON payloads, named by their content or by `keys`."""
-        return payload_shards(payloads, keys)
+    def payloads(self, payloads: list[Any], keys: Iterable[Any] | None = None) -> list[Shard]:
+        """Shards of JSON payloads, named by their content or by `keys`, of which one at a time is asked for."""
+        return payload_shards(payloads, cast(list[Any] | None, keys))
 
     def map(
         self, shards: list[Shard], make_work: Callable[..., Work], *arguments: Any, writes: tuple[Table, ...],

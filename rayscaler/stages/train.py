@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
+
+import pyarrow.compute as pc
 
 from rayscaler.errors import ConfigError, TableNotFound
 from rayscaler.reasons import Reason, Rejected
 from rayscaler.recipes import TrainRecipe
 from rayscaler.runtime.context import Context
 from rayscaler.runtime.fine_tune import STATE, fine_tune
-from rayscaler.runtime.lookup import Lookup
+from rayscaler.runtime.reading import ahead
 from rayscaler.runtime.shards import Output, Rows
 from rayscaler.runtime.store import Ref, Store
 from rayscaler.runtime.train_loop import MODEL, Job, Trained
-from rayscaler.seeds import rng
+from rayscaler.stages.train_packs import STEPS_PER_PART, Planned, make_packs
 from rayscaler.tables import CHECKPOINTS, EXAMPLES, LOSSES, PACKS, REJECTS, TOKENIZERS
-from rayscaler.training.packing import join
-from rayscaler.training.plan import Length, Plan, plan_phase
-from rayscaler.training.renaming import Renamer
 from rayscaler.training.tokenizer import load_tokenizer
 
 NAME, VERSION, READS, WRITES, SEEDED, UNIT = (
@@ -27,75 +27,27 @@ NAME, VERSION, READS, WRITES, SEEDED, UNIT = (
 )  # fmt: skip
 MADE_BY = ("torch", "transformers", "peft", "deepspeed")
 
-STEPS_PER_PART = 64
-"""Optimiser steps in one file of packed rows."""
-
 
 def run(ctx: Context[TrainRecipe]) -> None:
     """Plan all phases from lengths alone, pack their rows, then train one phase after another."""
-    recipe = ctx.recipe
-    rows = ctx.read(EXAMPLES, list(Length._fields)).to_pylist()
-    examples = [Length(**row) for row in rows]
-    fitting = [example for example in examples if example.n_tokens <= recipe.max_tokens]
-    plans = [plan_phase(phase, fitting, recipe, seed=ctx.seed) for phase in recipe.phases]
-    texts = _texts(ctx) if recipe.rename_ids else None
-    packing = (ctx.store, ctx.input(EXAMPLES), texts, ctx.seed)
-    ctx.map(ctx.payloads(_payloads(plans)), MakePacks, *packing, writes=(PACKS,))
+    planned, n_examples = make_packs(ctx, _texts(ctx) if ctx.recipe.rename_ids else None)
     losses: Rows = []
     checkpoints: Rows = []
-    before = recipe.model
-    for plan in plans:
-        start = {"": before, "model": recipe.model}.get(plan.phase.start, plan.phase.start)
+    before = ctx.recipe.model
+    for plan in planned:
+        start = {"": before, "model": ctx.recipe.model}.get(plan.phase.start, plan.phase.start)
         trained = _train(ctx, plan, start)
         losses += trained.losses
         checkpoints.append(_checkpoint(_folder(ctx, plan), plan, trained, start))
         before = plan.phase.name
-    rejects = [_too_long(example, recipe) for example in examples if example.n_tokens > recipe.max_tokens]
-    output = Output({CHECKPOINTS.name: checkpoints, LOSSES.name: losses}, len(examples), rejects)
+    output = Output({CHECKPOINTS.name: checkpoints, LOSSES.name: losses}, n_examples, _too_long(ctx))
     ctx.map(ctx.payloads([before]), Finished, output, writes=(CHECKPOINTS, LOSSES, REJECTS))
-
-
-def _payloads(plans: list[Plan]) -> list[Any]:
-    return [
-        {"phase": plan.phase.name, "steps": plan.steps[start : start + STEPS_PER_PART]}
-        for plan in plans
-        for start in range(0, len(plan.steps), STEPS_PER_PART)
-    ]
 
 
 def _texts(ctx: Context[TrainRecipe]) -> dict[int, str]:
     """The text of every token of the run's tokenizer."""
     tokenizer = load_tokenizer(ctx.read(TOKENIZERS, ["tokenizer_json"]).to_pylist()[0]["tokenizer_json"])
     return {token: str(tokenizer.decode([token])) for token in range(len(tokenizer))}
-
-
-class MakePacks:
-    """Gathers the examples of some steps into packed rows. texts: of the tokens, where ids are to be renamed."""
-
-    def __init__(self, store: Store, examples: Ref, texts: dict[int, str] | None, seed: int) -> None:
-        self.seed, self.renamer = seed, Renamer(texts) if texts else None
-        self.examples = Lookup(store, examples, columns=("trajectory_id", "input_ids", "loss_mask", "n_supervised"))
-
-    def __call__(self, payload: dict[str, Any]) -> Output:
-        rows = [row for step in payload["steps"] for row in self._rows(payload["phase"], *step)]
-        return Output({PACKS.name: rows}, len(payload["steps"]))
-
-    def _rows(self, phase: str, step: int, epoch: int, batch: list[list[str]]) -> Rows:
-        found = [[self._example(key, epoch) for key in row] for row in batch]
-        supervised = sum(example["n_supervised"] for row in found for example in row)
-        rows = []
-        for slot, examples in enumerate(found):
-            row = join([(example["input_ids"], example["loss_mask"]) for example in examples])
-            place = {"phase": phase, "step": step, "slot": slot, "epoch": epoch, "step_supervised": supervised}
-            tokens = {"input_ids": row.input_ids_T, "labels": row.labels_T, "position_ids": row.position_ids_T}
-            rows.append({**place, **tokens})
-        return rows
-
-    def _example(self, key: str, epoch: int) -> dict[str, Any]:
-        example = self.examples[key]
-        if self.renamer is None:
-            return example
-        return {**example, "input_ids": self.renamer(example["input_ids"], rng(self.seed, "ids", key, epoch))}
 
 
 class Finished:
@@ -108,7 +60,7 @@ class Finished:
         return self.output
 
 
-def _train(ctx: Context[TrainRecipe], plan: Plan, start: str) -> Trained:
+def _train(ctx: Context[TrainRecipe], plan: Planned, start: str) -> Trained:
     """Train one phase, or take it as it is where an earlier try ended it."""
     folder = _folder(ctx, plan)
     try:
@@ -120,7 +72,7 @@ def _train(ctx: Context[TrainRecipe], plan: Plan, start: str) -> Trained:
     return trained
 
 
-def _job(ctx: Context[TrainRecipe], plan: Plan, start: str) -> Job:
+def _job(ctx: Context[TrainRecipe], plan: Planned, start: str) -> Job:
     tokenizer = ctx.read(TOKENIZERS).to_pylist()[0]
     before = next((phase for phase in ctx.recipe.phases if phase.name == start), None)
     return Job(
@@ -128,7 +80,7 @@ def _job(ctx: Context[TrainRecipe], plan: Plan, start: str) -> Job:
         recipe=ctx.recipe,
         resources=ctx.resources,
         seed=ctx.seed,
-        n_steps=len(plan.steps),
+        n_steps=plan.n_steps,
         packs=_packs(ctx.store, ctx.targets[PACKS.name], plan.phase.name),
         steps_per_pack=STEPS_PER_PART,
         filesystem=ctx.store.place.fs,
@@ -145,7 +97,7 @@ def _models(ctx: Context[TrainRecipe]) -> str:
     return f"models/{ctx.targets[CHECKPOINTS.name].fingerprint}"
 
 
-def _folder(ctx: Context[TrainRecipe], plan: Plan) -> str:
+def _folder(ctx: Context[TrainRecipe], plan: Planned) -> str:
     return f"{_models(ctx)}/{plan.phase.name}"
 
 
@@ -167,7 +119,7 @@ def _deepspeed(ctx: Context[TrainRecipe]) -> dict[str, Any] | None:
     return settings
 
 
-def _checkpoint(folder: str, plan: Plan, trained: Trained, start: str) -> dict[str, Any]:
+def _checkpoint(folder: str, plan: Planned, trained: Trained, start: str) -> dict[str, Any]:
     return {
         "phase": plan.phase.name,
         "folder": f"{folder}/{MODEL}",
@@ -183,6 +135,12 @@ def _checkpoint(folder: str, plan: Plan, trained: Trained, start: str) -> dict[s
     }
 
 
-def _too_long(example: Length, recipe: TrainRecipe) -> Rejected:
-    detail = f"{example.n_tokens} tokens, a packed row holds {recipe.max_tokens}"
-    return Rejected(example.trajectory_id, Reason.TOO_LONG, detail)
+def _too_long(ctx: Context[TrainRecipe]) -> list[Rejected]:
+    """The examples that no packed row holds."""
+    ref, most = ctx.input(EXAMPLES), ctx.recipe.max_tokens
+    found = []
+    for rows in ahead(partial(ctx.store.read_part, ref, columns=["trajectory_id", "n_tokens"]), ctx.store.parts(ref)):
+        for row in rows.filter(pc.field("n_tokens") > most).to_pylist():
+            detail = f"{row['n_tokens']} tokens, a packed row holds {most}"
+            found.append(Rejected(row["trajectory_id"], Reason.TOO_LONG, detail))
+    return found

@@ -9,9 +9,11 @@ alone, so the order is a function of the seed: not of workers, nor of where a ru
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import NamedTuple
 
+import numpy as np
 from numpy.random import Generator
 
 IGNORED = -100
@@ -29,26 +31,26 @@ class Row(NamedTuple):
     position_ids_T: list[int]
 
 
-def pack(lengths_N: Sequence[int], *, capacity: int, rng: Generator) -> list[list[int]]:
+def pack(lengths_N: Sequence[int] | np.ndarray, *, capacity: int, rng: Generator) -> Iterator[list[int]]:
     """Rows of example numbers, each row of at most `capacity` tokens; every example is in exactly one.
 
-    Examples are shuffled, then packed best-fit-decreasing within windows, then the rows of a window are shuffled.
+    Examples are shuffled, then packed best-fit-decreasing within windows, then the rows of a window are shuffled. One
+    window at a time is made: memory is 4 bytes per example.
     Raises ValueError for an example longer than a row: those must be left out, with a reason, before.
     """
-    rows: list[list[int]] = []
-    order = [int(n) for n in rng.permutation(len(lengths_N))]
-    for start in range(0, len(order), WINDOW):
-        packed = _best_fit(order[start : start + WINDOW], lengths_N, capacity)
-        rows += [packed[n] for n in rng.permutation(len(packed))]
-    return rows
+    order_N = rng.permutation(np.arange(len(lengths_N), dtype=np.uint32))
+    for start in range(0, len(order_N), WINDOW):
+        window = order_N[start : start + WINDOW].tolist()
+        packed = _best_fit([(number, int(lengths_N[number])) for number in window], capacity)
+        for place in rng.permutation(len(packed)):
+            yield packed[place]
 
 
-def _best_fit(numbers: list[int], lengths_N: Sequence[int], capacity: int) -> list[list[int]]:
-    """The longest first, each into the fullest row that still has room for it."""
+def _best_fit(examples: list[tuple[int, int]], capacity: int) -> list[list[int]]:
+    """Of examples, each (number, tokens): the longest first, each into the fullest row that still has room for it."""
     rows: list[list[int]] = []
     room: list[tuple[int, int]] = []  # (tokens left, row), sorted
-    for number in sorted(numbers, key=lambda n: -lengths_N[n]):
-        length = lengths_N[number]
+    for number, length in sorted(examples, key=lambda example: -example[1]):
         if length > capacity:
             raise ValueError(f"example {number} has {length} tokens, a row holds {capacity}")
         place = bisect_left(room, (length, -1))
@@ -62,10 +64,11 @@ def _best_fit(numbers: list[int], lengths_N: Sequence[int], capacity: int) -> li
     return rows
 
 
-def steps(rows: Sequence[list[int]], *, batch: int) -> Iterator[list[list[int]]]:
+def steps(rows: Iterable[list[int]], *, batch: int) -> Iterator[list[list[int]]]:
     """The rows of one optimiser step after another, `batch` each; the last step of an epoch may have fewer."""
-    for start in range(0, len(rows), batch):
-        yield list(rows[start : start + batch])
+    rest = iter(rows)
+    while step := list(islice(rest, batch)):
+        yield step
 
 
 def join(examples: Sequence[tuple[Sequence[int], Sequence[int]]]) -> Row:

@@ -31,7 +31,7 @@ from rayscaler.graph.placing import place
 from rayscaler.recipes import PartitionRecipe
 from rayscaler.runs import open_run
 from rayscaler.runtime.tiles import matrix
-from rayscaler.stages.partition import ENGINES, NAMING, labels_of, named_tools
+from rayscaler.stages.partition import ENGINES, NamedTools, labels_of
 
 log = logging.getLogger("rayscaler.sweep")
 
@@ -84,18 +84,18 @@ def sweep(uri: str, *, taus: Sequence[float], resolutions: Sequence[float]) -> l
     ids, vectors_ND = embeddings["tool_id"], matrix(embeddings["vector"])
     src, dst = (pc.index_in(edges[end], value_set=ids).to_numpy() for end in ("src", "dst"))
     similarity = edges["similarity"].to_numpy()
-    tools = named_tools(run.table("tools").select(list(NAMING)), ids)
+    tools = NamedTools(run.store, run.ref("tools"), ids)
     rows = []
     for tau in taus:
         kept = similarity > tau
-        pairs = (src[kept], dst[kept], similarity[kept])
+        graph = undirected(src[kept], dst[kept], similarity[kept])
         for resolution in resolutions:
             recipe = PartitionRecipe(**{**recipes["partition"], "resolution": resolution})
             began = time.monotonic()
-            labels = partition(len(ids), *pairs, recipe, ENGINES[recipe.engine], run.config["seed"])
+            labels = partition(len(ids), graph, recipe, ENGINES[recipe.engine], run.config["seed"])
             groups, rejects = place(tools, labels, vectors_ND, recipe)
             whole = totals(coherence(groups, tools, vectors_ND))
-            held = modularity(undirected(*pairs), labels_of(groups, len(ids)))
+            held = modularity(graph, labels_of(groups, len(ids)))
             cell = {"tau": tau, "resolution": resolution, "edges": int(kept.sum()), **whole._asdict(),
                     "placed": 1 - len(rejects) / len(ids), "modularity": held}  # fmt: skip
             rows.append({key: round(v, 4) if isinstance(v, float) else v for key, v in cell.items()})

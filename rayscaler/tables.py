@@ -77,8 +77,9 @@ DUPLICATES = Table("duplicates", 1, ("tool_id", "other", "kind"), "Tools that sa
     Field("why", _STR, "What they share, in words."),
 ))
 
-PHRASES = Table("phrases", 1, ("phrase",), "Each distinct text of the pool with its embedding: embedded once.", (
+PHRASES = Table("phrases", 2, ("phrase",), "Each distinct text of the pool with its embedding: embedded once.", (
     Field("phrase", _STR, "A parameter's or a resource's words."),
+    Field("weight", pa.float64(), "Its rarity: log(1 + APIs / APIs that have it)."),
     Field("vector", pa.list_(_F32, DIMENSION), "Unit-length embedding."),
 ))
 

@@ -89,4 +89,5 @@ def sample_phrases(n: int, seed: int) -> list[str]:
 def _on_ray(texts: list[str], run: Path) -> Timed:
     store = Store(str(run))
     job = Job("embed", store, EmbedPhrases, (MODEL, False), (Ref(PHRASES, "bench"),))
-    return timed(lambda: run_shards(payload_shards(shards_of_phrases(texts)), job, Resources(), lambda *_: None))
+    shards = payload_shards(shards_of_phrases(dict.fromkeys(texts, 1.0)))
+    return timed(lambda: run_shards(shards, job, Resources(), lambda *_: None))

@@ -94,7 +94,7 @@ def main(engine: str, file: str, out: str) -> None:
     arrays = [graph[name] for name in ("src", "dst", "similarity")]
     with peak_rss() as peak:   # of graph-tool's interpreter too
         began = time.perf_counter()
-        labels_N = partition(int(graph["n"]), *arrays, PartitionRecipe(), BY_NAME[engine], 7)
+        labels_N = partition(int(graph["n"]), undirected(*arrays), PartitionRecipe(), BY_NAME[engine], 7)
         seconds = time.perf_counter() - began
     np.save(out, labels_N)
     print(json.dumps({"seconds": seconds, "rss_mb": peak[0] / MIB}))

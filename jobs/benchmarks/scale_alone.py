@@ -21,6 +21,7 @@ from benchmarks.measure import own_peak_mb
 from rayscaler.recipes_all import Recipes
 from rayscaler.resources import Resources
 from rayscaler.runtime.context import Context
+from rayscaler.runtime.memory import give_back
 from rayscaler.runtime.shards import Job, Shard, payload_of, write_output
 from rayscaler.runtime.store import Ref, Store
 from rayscaler.runtime.survey import survey
@@ -58,6 +59,7 @@ class Alone(Context[Any]):
 
 def main(stage_name: str, folder: str, shards: int) -> None:
     """Measure one stage; prints one line of JSON."""
+    give_back()
     store = Store(str(Path(folder) / "run"))
     given = {name: Ref(CATALOGUE[name], MARK) for name in json.loads(Path(folder, "given.json").read_text())}
     stage = next(s for s in STAGES if stage_name == s.NAME)

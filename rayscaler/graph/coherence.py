@@ -45,7 +45,9 @@ def coherence(groups: Sequence[Sequence[int]], tools: Sequence[ToolSpec], vector
     """
     if not groups:
         return []
-    means_GD = np.stack([vectors[list(group)].astype(np.float64).mean(axis=0) for group in groups])
+    means_GD = np.empty((len(groups), vectors.shape[1]))
+    for number, group in enumerate(groups):
+        means_GD[number] = vectors[list(group)].astype(np.float64).mean(axis=0)
     nearest, outside = _nearest(means_GD)
     found = []
     for number, group in enumerate(groups):
@@ -130,14 +132,15 @@ def coherence_rows(
     return [{k: round(v, 6) if isinstance(v, float) else v for k, v in row.items()} for row in rows]
 
 
-def _nearest(means_GD: np.ndarray, block: int = 1024) -> tuple[np.ndarray, np.ndarray]:
+def _nearest(means_GD: np.ndarray, block: int = 128) -> tuple[np.ndarray, np.ndarray]:
     """Of each group the other one of the largest mean similarity, and that similarity; block by block."""
     n = len(means_GD)
     if n == 1:
         return np.array([-1]), np.zeros(1)
     nearest, outside = np.zeros(n, np.int64), np.zeros(n)
     for start in range(0, n, block):
-        similarity = np.round(means_GD[start : start + block] @ means_GD.T, 6)
+        similarity = means_GD[start : start + block] @ means_GD.T
+        np.round(similarity, 6, out=similarity)
         rows = np.arange(len(similarity))
         similarity[rows, start + rows] = -2.0
         best = similarity.argmax(axis=1)

@@ -10,7 +10,7 @@ Invariant: same pairs, same recipe, same seed, same labels, whatever the order o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -27,6 +27,13 @@ pool were in domains of a cohesion below 0.78 (power 1: 368, power 4: 154, power
 
 ROUNDS = 6
 """How often a community may be cut again before it is cut by force; the resolution doubles from the second on."""
+
+
+MOST = 2**16
+"""Nodes that an engine is given at once: some 200 MiB of igraph. The pools that were measured are smaller."""
+
+EDGES_AT_ONCE = 2**16
+"""Edges of `blocks` that are Python numbers at a time."""
 
 
 class Undirected(NamedTuple):
@@ -66,36 +73,71 @@ def undirected(src_E: np.ndarray, dst_E: np.ndarray, similarity_E: np.ndarray) -
 
     Loops and similarities of 0 or less are left out: a modularity has no use for them.
     """
-    low, high = np.minimum(src_E, dst_E).astype(np.int64), np.maximum(src_E, dst_E).astype(np.int64)
-    kept = (low != high) & (similarity_E > 0)
-    low, high, weight = low[kept], high[kept], similarity_E[kept].astype(np.float64) ** SHARPNESS
-    order = np.lexsort((-weight, high, low))
-    low, high, weight = low[order], high[order], weight[order]
-    first = np.ones(len(low), dtype=bool)
-    first[1:] = (low[1:] != low[:-1]) | (high[1:] != high[:-1])
-    return Undirected(low[first], high[first], weight[first])
+    joined = (src_E != dst_E) & (similarity_E > 0)
+    src_E, dst_E = src_E[joined].astype(np.int64), dst_E[joined].astype(np.int64)
+    ends_E = np.minimum(src_E, dst_E) << 32 | np.maximum(src_E, dst_E)   # one number: half the memory of two
+    del src_E, dst_E
+    order = np.argsort(ends_E, kind="stable")
+    ends_E = ends_E[order]
+    first = np.flatnonzero(np.concatenate(([True], ends_E[1:] != ends_E[:-1]))[: len(ends_E)])
+    similarity = similarity_E[joined][order]
+    del order
+    nearest = np.maximum.reduceat(similarity, first) if len(first) else similarity
+    ends_E = ends_E[first]
+    return Undirected(ends_E >> 32, ends_E & (2**32 - 1), nearest.astype(np.float64) ** SHARPNESS)
 
 
-def partition(  # noqa: PLR0917 (the graph is three arrays)
-    n: int,
-    src_E: np.ndarray,
-    dst_E: np.ndarray,
-    similarity_E: np.ndarray,
-    recipe: PartitionRecipe,
-    engine: Engine,
-    seed: int,
-) -> np.ndarray:
+def partition(n: int, graph: Undirected, recipe: PartitionRecipe, engine: Engine, seed: int) -> np.ndarray:
     """One label per tool (int64, N): communities of `min_tools` to `max_tools`, numbered by their first tool; else -1.
 
-    src, dst: indices of tools below `n`, directed nearest rows in any order; similarity: float, same length.
+    graph: undirected edges between tools below `n`. More than MOST tools are cut block by block (`blocks`).
     """
     if n == 0:
         return np.zeros(0, dtype=np.int64)
-    graph = undirected(src_E, dst_E, similarity_E)
-    labels_N = engine([Part(n, graph, recipe.resolution, seed_of(seed, "partition"))])[0]
-    groups = _groups(labels_N)
-    parts = _sized(_pieces(np.arange(n), graph, groups), recipe, engine, seed)
+    parts: list[np.ndarray] = []
+    everything = Piece(np.arange(n), graph)
+    for members, inside in [everything] if n <= MOST else _pieces(*everything, blocks(n, graph, MOST)):
+        labels_M = engine([Part(len(members), inside, recipe.resolution, seed_of(seed, "partition"))])[0]
+        parts += _sized(list(_pieces(members, inside, _groups(labels_M))), recipe, engine, seed)
     return _numbered(n, [p for p in parts if len(p) >= recipe.min_tools])
+
+
+def blocks(n: int, graph: Undirected, most: int) -> list[np.ndarray]:
+    """Sorted members of blocks of at most `most` nodes.
+
+    Single linkage with a limit: edges join blocks, the heaviest first, where both together have at most `most` nodes.
+    So what an engine is not shown are the weakest edges, and it needs memory for `most` nodes, however many there are.
+    """
+    parent, size = list(range(n)), [1] * n
+
+    def root(node: int) -> int:
+        while parent[node] != node:
+            parent[node] = node = parent[parent[node]]
+        return node
+
+    order = np.lexsort((graph.dst_E, graph.src_E, -graph.weight_E))
+    for start in range(0, len(order), EDGES_AT_ONCE):
+        some = order[start : start + EDGES_AT_ONCE]
+        for a, b in zip(graph.src_E[some].tolist(), graph.dst_E[some].tolist(), strict=True):
+            into, other = root(a), root(b)
+            if into != other and size[into] + size[other] <= most:
+                parent[other] = into
+                size[into] += size[other]
+    return _packed(_groups(np.array([root(node) for node in range(n)])), most)
+
+
+def _packed(groups: list[np.ndarray], most: int) -> list[np.ndarray]:
+    """Groups laid together, the largest first, each where there is room: few blocks of nearly `most` nodes."""
+    packed: list[list[np.ndarray]] = []
+    sizes: list[int] = []
+    for group in sorted(groups, key=lambda g: -len(g)):
+        home = next((i for i, size in enumerate(sizes) if size + len(group) <= most), len(sizes))
+        if home == len(sizes):
+            packed.append([])
+            sizes.append(0)
+        packed[home].append(group)
+        sizes[home] += len(group)
+    return [np.sort(np.concatenate(members)) for members in packed]
 
 
 def _sized(pieces: list[Piece], recipe: PartitionRecipe, engine: Engine, seed: int) -> list[np.ndarray]:
@@ -142,10 +184,9 @@ def modularity(graph: Undirected, labels_N: np.ndarray) -> float:
     total = float(graph.weight_E.sum())
     if total == 0:
         return 0.0
-    inside = labels_N[graph.src_E] == labels_N[graph.dst_E]
-    ends = np.concatenate((labels_N[graph.src_E], labels_N[graph.dst_E]))
-    degree = np.bincount(ends, weights=np.concatenate((graph.weight_E, graph.weight_E)))
-    return float(graph.weight_E[inside].sum() / total - np.square(degree / (2 * total)).sum())
+    src_E, dst_E, most = labels_N[graph.src_E], labels_N[graph.dst_E], int(labels_N.max()) + 1
+    degree = sum(np.bincount(ends, graph.weight_E, most) for ends in (src_E, dst_E))
+    return float(graph.weight_E[src_E == dst_E].sum() / total - np.square(degree / (2 * total)).sum())
 
 
 def _merged(groups: list[np.ndarray], inside: Undirected, recipe: PartitionRecipe) -> list[np.ndarray]:
@@ -171,7 +212,7 @@ def _merged(groups: list[np.ndarray], inside: Undirected, recipe: PartitionRecip
     return _groups(label_N)
 
 
-def _pieces(members: np.ndarray, graph: Undirected, groups: list[np.ndarray]) -> list[Piece]:
+def _pieces(members: np.ndarray, graph: Undirected, groups: list[np.ndarray]) -> Iterator[Piece]:
     """Each group of positions in `members` with the edges inside it. One pass over all edges."""
     label_M = _labels(groups)
     place_M = np.zeros(len(label_M), dtype=np.int64)
@@ -181,10 +222,10 @@ def _pieces(members: np.ndarray, graph: Undirected, groups: list[np.ndarray]) ->
     inside = np.flatnonzero(label_E == label_M[graph.dst_E])
     inside = inside[np.argsort(label_E[inside], kind="stable")]
     ends = np.searchsorted(label_E[inside], np.arange(1, len(groups)))
-    edges = (
-        Undirected(place_M[graph.src_E[e]], place_M[graph.dst_E[e]], graph.weight_E[e]) for e in np.split(inside, ends)
-    )
-    return [Piece(members[group], within) for group, within in zip(groups, edges, strict=True)]
+    del label_E
+    for group, e in zip(groups, np.split(inside, ends), strict=True):
+        within = Undirected(place_M[graph.src_E[e]], place_M[graph.dst_E[e]], graph.weight_E[e])
+        yield Piece(members[group], within)
 
 
 def _cut(members: np.ndarray, size: int) -> list[np.ndarray]:

@@ -5,6 +5,7 @@ Invariant: every tool is in exactly one domain or rejected by name.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -28,7 +29,22 @@ class Domains(NamedTuple):
     groups: list[list[int]]
 
 
-def build_domains(tools: list[ToolSpec], labels: np.ndarray, vectors: np.ndarray, recipe: PartitionRecipe) -> Domains:
+class _Members(Sequence[list[ToolSpec]]):
+    """The tools of each group, made when they are asked for."""
+
+    def __init__(self, tools: Sequence[ToolSpec], groups: list[list[int]]) -> None:
+        self.tools, self.groups = tools, groups
+
+    def __len__(self) -> int:
+        return len(self.groups)
+
+    def __getitem__(self, number: Any) -> Any:
+        return [self.tools[i] for i in self.groups[number]]
+
+
+def build_domains(
+    tools: Sequence[ToolSpec], labels: np.ndarray, vectors: np.ndarray, recipe: PartitionRecipe
+) -> Domains:
     """Domains out of community labels: see `placing.place`.
 
     labels: one int per tool, -1 for a leftover; vectors: (N, D) unit rows in the order of `tools`.
@@ -39,10 +55,9 @@ def build_domains(tools: list[ToolSpec], labels: np.ndarray, vectors: np.ndarray
             f"domains: {len(tools)} tools, {len(labels)} labels, {len(vectors)} vectors; there must be one of each"
         )
     groups, rejects = place(tools, labels, vectors, recipe)
-    members = [[tools[i] for i in group] for group in groups]
-    rows = [
-        _row(found, title, vectors[group]) for found, title, group in zip(members, titles(members), groups, strict=True)
-    ]
+    members = _Members(tools, groups)
+    named = zip(members, titles(members), groups, strict=True)
+    rows = [_row(found, title, vectors[group]) for found, title, group in named]
     return Domains(rows, rejects, coherence(groups, tools, vectors), groups)
 
 

@@ -27,7 +27,7 @@ def louvain(
     graph = igraph.Graph(n=n, edges=np.column_stack((src, dst)))
     igraph.set_random_number_generator(random.Random(seed))
     try:
-        found = graph.community_multilevel(weights=weight.tolist(), resolution=resolution)
+        found = graph.community_multilevel(weights=weight, resolution=resolution)
     finally:
         igraph.set_random_number_generator(random)
     return np.asarray(found.membership, dtype=np.int64)

@@ -21,6 +21,9 @@ from rayscaler.graph.nouns import is_boilerplate, lexicon, nouns_of, phrase, wor
 from rayscaler.recipes import EmbedRecipe
 from rayscaler.toolspec import ToolSpec
 
+PAIRS_AT_ONCE = 2**16
+"""Mentions of a phrase that are counted together."""
+
 
 class PhraseKind(StrEnum):
     """Where a phrase comes from; decides its weight."""
@@ -72,14 +75,16 @@ def rarity(tools: Iterable[ToolSpec]) -> dict[str, float]:
 
     At least log 2, so that a pool of a single API weighs all its phrases alike.
     """
-    apis: set[tuple[str, str]] = set()
-    holders: dict[str, set[tuple[str, str]]] = {}
+    apis: dict[tuple[str, str], int] = {}
+    texts: dict[str, int] = {}
+    pairs_P, fresh = np.zeros(0, np.int64), []   # text and API in one number: 8 bytes for each pair
     for tool in tools:
-        api = (tool.vendor, tool.api)
-        apis.add(api)
-        for found in phrases_of(tool):
-            holders.setdefault(found.text, set()).add(api)
-    return {text: math.log(1 + len(apis) / len(holders[text])) for text in sorted(holders)}
+        api = apis.setdefault((tool.vendor, tool.api), len(apis))
+        fresh += [texts.setdefault(found.text, len(texts)) << 32 | api for found in phrases_of(tool)]
+        if len(fresh) > PAIRS_AT_ONCE:
+            pairs_P, fresh = np.union1d(pairs_P, fresh), []
+    holders_T = np.bincount(np.union1d(pairs_P, np.array(fresh, np.int64)) >> 32, minlength=len(texts))
+    return {text: math.log(1 + len(apis) / int(holders_T[texts[text]])) for text in sorted(texts)}
 
 
 def tool_vector(

@@ -9,6 +9,7 @@ Invariant: every tool is in exactly one group or rejected by name.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -32,7 +33,7 @@ class Placed(NamedTuple):
     rejects: list[Rejected]
 
 
-def place(tools: list[ToolSpec], labels: np.ndarray, vectors: np.ndarray, recipe: PartitionRecipe) -> Placed:
+def place(tools: Sequence[ToolSpec], labels: np.ndarray, vectors: np.ndarray, recipe: PartitionRecipe) -> Placed:
     """Groups out of community labels: one int per tool, -1 for a leftover. vectors: (N, D) unit rows.
 
     A community below `recipe.join_below` tools joins the nearest one of its main API above `recipe.join`, smallest
@@ -55,14 +56,14 @@ def centre(vectors: np.ndarray) -> np.ndarray:
     return mean / length if length else mean
 
 
-def main_api(tools: list[ToolSpec], group: list[int]) -> tuple[str, str]:
+def main_api(tools: Sequence[ToolSpec], group: list[int]) -> tuple[str, str]:
     """Vendor and API of most tools of a group; of equal ones the first in the alphabet."""
     apis = Counter((tools[i].vendor, tools[i].api) for i in group)
     return min(apis, key=lambda api: (-apis[api], api))
 
 
 def _join_small(
-    tools: list[ToolSpec], groups: list[list[int]], vectors: np.ndarray, recipe: PartitionRecipe
+    tools: Sequence[ToolSpec], groups: list[list[int]], vectors: np.ndarray, recipe: PartitionRecipe
 ) -> list[list[int]]:
     groups = [list(group) for group in groups]
     sums = [vectors[group].astype(np.float64).sum(axis=0) for group in groups]
@@ -96,14 +97,16 @@ def _nearest(sums: list[np.ndarray], number: int, others: list[int], floor: floa
 
 
 def _place_leftovers(
-    tools: list[ToolSpec], groups: list[list[int]], labels: np.ndarray, vectors: np.ndarray, recipe: PartitionRecipe
+    tools: Sequence[ToolSpec], groups: list[list[int]], labels: np.ndarray, vectors: np.ndarray, recipe: PartitionRecipe
 ) -> list[Rejected]:
     """Adds to `groups` what finds a place; returns the others."""
     leftovers = sorted(np.flatnonzero(labels < 0).tolist(), key=lambda i: tools[i].tool_id)
     if not groups:
         detail = f"no community has {recipe.min_tools} tools or more"
         return [Rejected(tools[i].tool_id, Reason.NO_DOMAIN, detail) for i in leftovers]
-    centres = np.stack([centre(vectors[group]) for group in groups])
+    centres = np.empty((len(groups), vectors.shape[1]))
+    for number, group in enumerate(groups):
+        centres[number] = centre(vectors[group])
     codes: dict[tuple[str, str], int] = {}
     home_G = np.array([codes.setdefault(main_api(tools, group), len(codes)) for group in groups])
 

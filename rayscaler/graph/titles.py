@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import count
@@ -65,7 +66,7 @@ def main_noun(tools: Iterable[ToolSpec]) -> str:
 
 def _ranked_nouns(domains: Sequence[Sequence[ToolSpec]]) -> list[list[str]]:
     """Each domain's nouns, the best for its title first."""
-    nouns = [[nouns_of(tool) for tool in tools] for tools in domains]
+    nouns = [[tuple(map(sys.intern, nouns_of(tool))) for tool in tools] for tools in domains]
     common = _scopes_of_apis(domains, nouns)
     spread = Counter(noun for each in nouns for noun in {noun for found in each for noun in found})
     ranked = []

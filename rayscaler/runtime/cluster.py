@@ -20,6 +20,7 @@ from typing import Any
 
 from rayscaler.errors import StageError
 from rayscaler.resources import Resources
+from rayscaler.runtime.memory import give_back
 from rayscaler.runtime.versions import alive_nodes, check_nodes
 
 log = logging.getLogger(__name__)
@@ -43,8 +44,12 @@ def set_environment() -> None:
 
 @contextmanager
 def connected(resources: Resources) -> Iterator[None]:
-    """Ray, for the time of the block: joined if there is a cluster, else started here and ended afterwards."""
+    """Ray, for the time of the block: joined if there is a cluster, else started here and ended afterwards.
+
+    From here on this process returns the memory that it frees (`memory.give_back`).
+    """
     set_environment()
+    give_back()
     import ray
 
     if ray.is_initialized():

@@ -7,7 +7,7 @@ one process: they start from Python's `hash`, which each process seeds anew.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -35,10 +35,24 @@ def mark_of(key: Any) -> np.uint64:
     return np.uint64(value ^ (value >> 31))
 
 
-def repeated(marks_N: np.ndarray) -> np.ndarray:
-    """The marks that occur more than once, sorted. Sorts `marks_N` in place."""
-    marks_N.sort()
-    return np.unique(marks_N[1:][marks_N[1:] == marks_N[:-1]])
+class Index(NamedTuple):
+    """Where keys may be: marks, sorted, with the number of the row of each. 12 bytes per row."""
+
+    marks_N: np.ndarray
+    rows_N: np.ndarray
+
+    @classmethod
+    def of(cls, marks_N: np.ndarray) -> Index:
+        """The index of rows with these marks."""
+        order = np.argsort(marks_N, kind="stable")
+        return cls(marks_N[order], order.astype(np.uint32 if len(order) < 2**32 else np.uint64))
+
+    def suspects(self, key: Any) -> list[int]:
+        """Numbers of the rows that have the key's mark, in row order: the caller compares the keys themselves."""
+        mark = mark_of(key)
+        low, high = (int(np.searchsorted(self.marks_N, mark, side)) for side in ("left", "right"))
+        found: list[int] = self.rows_N[low:high].tolist()
+        return found
 
 
 def _mixed(values: np.ndarray) -> np.ndarray:

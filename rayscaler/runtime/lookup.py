@@ -1,11 +1,12 @@
 """Rows of a whole table by key, without holding the table: a worker's side input.
 
-The key column is read once, into 12 bytes per row; rows are decoded run by run as they are asked for, and the runs used
-last are kept.
+The key column is read once, into 12 bytes per row; rows are decoded row group by row group as they are asked for, and
+the groups used last are kept.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Iterator
 from functools import partial
@@ -15,22 +16,22 @@ import numpy as np
 import pyarrow as pa
 
 from rayscaler.errors import TableNotFound
-from rayscaler.runtime.keys import mark_of, marks_of
+from rayscaler.runtime.keys import Index, marks_of
 from rayscaler.runtime.reading import ahead
 from rayscaler.runtime.store import Ref, Span, Store
 
-KEPT_MB = 64
-"""Decoded rows that one lookup keeps in memory, in MiB; at least one run."""
+KEPT_MB = 16
+"""Decoded rows that one lookup keeps in memory, in MiB; at least one group. Neighbours are asked for together."""
 
-RUN = 256
-"""Rows decoded together."""
+
+PARTS_KNOWN = 1024
+"""Parts of which one lookup remembers where their groups begin."""
 
 
 class _Index(NamedTuple):
-    """Marks of the keys, sorted, with the number of each row in the table; and the row with which each part begins."""
+    """Numbers of the rows in the table by key; and the row with which each part begins."""
 
-    marks_N: np.ndarray
-    rows_N: np.ndarray
+    keys: Index
     parts: list[str]
     starts_P: np.ndarray
 
@@ -46,7 +47,8 @@ class Lookup:
         self._column = column or ref.table.key[0]
         self._columns = list(dict.fromkeys((*columns, self._column))) if columns else None
         self._index: _Index | None = None
-        self._runs: OrderedDict[tuple[str, int], pa.Table] = OrderedDict()
+        self._groups: OrderedDict[Span, pa.Table] = OrderedDict()
+        self._starts: dict[str, list[int]] = {}
         self._bytes = 0
 
     def __getitem__(self, key: str) -> dict[str, Any]:
@@ -67,9 +69,8 @@ class Lookup:
     def _found(self, key: str) -> Iterator[dict[str, Any]]:
         if self._index is None:
             self._index = self._read_index()
-        mark, index = mark_of(key), self._index
-        low, high = (int(np.searchsorted(index.marks_N, mark, side)) for side in ("left", "right"))
-        for number in index.rows_N[low:high].tolist():
+        index = self._index
+        for number in index.keys.suspects(key):
             part = int(np.searchsorted(index.starts_P, number, "right")) - 1
             row = self._row(index, part, number - int(index.starts_P[part]))
             if row[self._column] == key:
@@ -81,25 +82,31 @@ class Lookup:
         marks = [marks_of(keys) for keys in ahead(read, parts)]
         lengths = np.array([len(found) for found in marks], np.int64)
         marks_N = np.concatenate(marks) if marks else np.zeros(0, np.uint64)
-        order = np.argsort(marks_N, kind="stable")
-        rows_N = order.astype(np.uint32 if len(order) < 2**32 else np.uint64)
-        return _Index(marks_N[order], rows_N, parts, np.cumsum(lengths) - lengths)
+        return _Index(Index.of(marks_N), parts, np.cumsum(lengths) - lengths)
 
     def _row(self, index: _Index, part: int, number: int) -> dict[str, Any]:
-        name, start = index.parts[part], number // RUN * RUN
-        if (name, start) in self._runs:
-            self._runs.move_to_end((name, start))
+        name = index.parts[part]
+        starts = self._starts_of(name)
+        group = bisect_right(starts, number)
+        span = Span(name, starts[group - 1], starts[group])
+        if span in self._groups:
+            self._groups.move_to_end(span)
         else:
-            # A slice that ends beyond its part is as long as the part allows.
-            self._keep((name, start), self._store.read_span(self._ref, Span(name, start, start + RUN), self._columns))
-        run = self._runs[name, start]
+            self._keep(span, self._store.read_span(self._ref, span, self._columns))
+        rows = self._groups[span]
         # Value by value: a slice of one row as a list takes five times as long.
-        return {column: run.column(i)[number - start].as_py() for i, column in enumerate(run.column_names)}
+        return {column: rows.column(i)[number - span.start].as_py() for i, column in enumerate(rows.column_names)}
 
-    def _keep(self, place: tuple[str, int], run: pa.Table) -> None:
-        """Counts whole buffers: a slice keeps alive what it was cut from."""
-        self._runs[place] = run
-        self._bytes += run.get_total_buffer_size()
-        while len(self._runs) > 1 and self._bytes > KEPT_MB * 2**20:
-            _, oldest = self._runs.popitem(last=False)
-            self._bytes -= oldest.get_total_buffer_size()
+    def _starts_of(self, part: str) -> list[int]:
+        if part not in self._starts:
+            if len(self._starts) == PARTS_KNOWN:
+                self._starts.clear()
+            self._starts[part] = self._store.group_starts(self._ref, part)
+        return self._starts[part]
+
+    def _keep(self, span: Span, rows: pa.Table) -> None:
+        self._groups[span] = rows
+        self._bytes += rows.nbytes
+        while len(self._groups) > 1 and self._bytes > KEPT_MB * 2**20:
+            _, oldest = self._groups.popitem(last=False)
+            self._bytes -= oldest.nbytes

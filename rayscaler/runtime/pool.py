@@ -23,6 +23,7 @@ from rayscaler.resources import Resources
 from rayscaler.runtime.alone import Budget, asks_of, play_alone
 from rayscaler.runtime.attempts import Attempts, work_under
 from rayscaler.runtime.cluster import pool_size, silence_ray_data
+from rayscaler.runtime.memory import give_back
 from rayscaler.runtime.metrics import StageMetrics, Tally
 from rayscaler.runtime.shards import Job, Shard, Work, payload_of, write_output
 from rayscaler.runtime.versions import Versions, skew, these_versions
@@ -163,6 +164,7 @@ class _Worker:
         self.work: Work | None = None
         self.lock = threading.Lock()
         work_under(attempts)
+        give_back()
 
     def __call__(self, row: dict[str, Any]) -> dict[str, str]:
         shard: Shard = pickle.loads(row["shard"])

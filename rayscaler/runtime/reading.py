@@ -8,6 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import TypeVar
 
+import pyarrow as pa
+
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -26,3 +28,15 @@ def ahead(work: Callable[[T], R], items: Iterable[T], *, readers: int = READERS)
         while waiting:
             yield waiting.popleft().result(timeout=READ_TIMEOUT_S)
             waiting.extend(pool.submit(work, item) for item in islice(rest, 1))
+
+
+def together(tables: Iterable[pa.Table], size: Callable[[pa.Table], float]) -> Iterator[pa.Table]:
+    """The same rows in order, in tables whose sizes add up to 1 or more, but for the last one."""
+    held: list[pa.Table] = []
+    for table in tables:
+        held.append(table)
+        if sum(map(size, held)) >= 1:
+            yield pa.concat_tables(held)
+            held = []
+    if held:
+        yield pa.concat_tables(held)

@@ -13,10 +13,12 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -32,8 +34,8 @@ from rayscaler.runtime.files import Place, explained, open_place, patient, put
 from rayscaler.runtime.reading import ahead
 from rayscaler.table import Table, check
 
-ROW_GROUP = 1024
-"""Rows per Parquet row group: what a reader of a slice must decode at least."""
+ROW_GROUP, GROUP_BYTES = 1024, 2**21
+"""Most rows and bytes of a Parquet row group: what a reader of a slice must decode at least."""
 
 
 log = logging.getLogger(__name__)
@@ -160,7 +162,8 @@ class Store:
     def write_part(self, ref: Ref, name: str, arrow: pa.Table) -> None:
         """Write one part. The same rows give the same bytes."""
         sink = pa.BufferOutputStream()
-        pq.write_table(check(ref.table, arrow), sink, row_group_size=ROW_GROUP, compression="zstd")
+        size = max(1, min(ROW_GROUP, GROUP_BYTES * len(arrow) // max(arrow.nbytes, 1)))
+        pq.write_table(check(ref.table, arrow), sink, row_group_size=size, compression="zstd")
         self.write_bytes(sink.getvalue(), ref.folder, name)
 
     @patient
@@ -188,9 +191,16 @@ class Store:
         """The rows of one span; decodes only the row groups that it touches."""
         with self._part(ref, span.part) as source:
             file = pq.ParquetFile(source)
-            groups = range(span.start // ROW_GROUP, -(-span.stop // ROW_GROUP))
-            arrow = file.read_row_groups(list(groups), columns=columns, use_threads=False)
-        return _typed(ref, arrow, columns).slice(span.start - groups.start * ROW_GROUP, span.stop - span.start)
+            starts = _group_starts(file.metadata)
+            first, end = bisect_right(starts, span.start) - 1, bisect_left(starts, span.stop)
+            arrow = file.read_row_groups(list(range(first, end)), columns=columns, use_threads=False)
+        return _typed(ref, arrow, columns).slice(span.start - starts[first], span.stop - span.start)
+
+    @patient
+    def group_starts(self, ref: Ref, part: str) -> list[int]:
+        """The first row of each row group of one part, and the number of rows at the end; reads its footer only."""
+        with self._part(ref, part) as source:
+            return _group_starts(pq.read_metadata(source))
 
     @patient
     def read_part(self, ref: Ref, name: str, columns: list[str] | None = None) -> pa.Table:
@@ -263,6 +273,10 @@ class Store:
     def write_json(self, value: Any, *names: str) -> None:
         """Write a small JSON file for people, whole or absent."""
         self.write_bytes(json.dumps(value, indent=1, ensure_ascii=False).encode(), *names)
+
+
+def _group_starts(metadata: pq.FileMetaData) -> list[int]:
+    return [0, *accumulate(metadata.row_group(i).num_rows for i in range(metadata.num_row_groups))]
 
 
 def _typed(ref: Ref, arrow: pa.Table, columns: list[str] | None) -> pa.Table:

@@ -13,8 +13,8 @@ from rayscaler.graph.edges_exact import Hits, NumpyScreen, Screen
 from rayscaler.runtime.reading import ahead
 from rayscaler.runtime.store import Ref, Span, Store
 
-HELD_MB = 256
-"""Vectors that one worker keeps, in MiB: 170,000 tools of 384 dimensions. Beyond that blocks are read again."""
+HELD_MB = 48
+"""Vectors that one worker keeps, in MiB: four blocks of 8,192 tools of 384 dimensions. Others are read again."""
 
 GPU_PANEL = 8192
 """Side of a product on a GPU: 256 MiB of single precision."""
@@ -57,20 +57,6 @@ def matrix(column: pa.ChunkedArray) -> np.ndarray:
     width = column.type.list_size
     flat = [chunk.flatten().to_numpy(zero_copy_only=False) for chunk in column.chunks]
     return np.concatenate(flat).reshape(-1, width) if flat else np.zeros((0, width), np.float32)
-
-
-def read_matrix(store: Store, ref: Ref, *, column: str) -> tuple[pa.ChunkedArray, np.ndarray]:
-    """One column of a table with a `vector` column, and all vectors as one array, (N, D) float32, held once."""
-    parts = part_lengths(store, ref)
-    width = ref.table.schema.field("vector").type.list_size
-    vectors_ND = np.empty((sum(length for _, length in parts), width), np.float32)
-    names, start = [], 0
-    read = partial(store.read_part, ref, columns=[column, "vector"])
-    for part in ahead(read, (name for name, _ in parts)):
-        vectors_ND[start : start + len(part)] = matrix(part["vector"])
-        names += part[column].chunks
-        start += len(part)
-    return pa.chunked_array(names, type=ref.table.schema.field(column).type), vectors_ND
 
 
 def vector_column(vectors_ND: np.ndarray) -> pa.Array:

@@ -1,8 +1,9 @@
 """connect: vectors -> the nearest tools of each tool (paper eq. 1), tile by tile of the upper triangle.
 
 A searching worker's memory does not grow with the pool: it holds at most `tiles.HELD_MB` of vectors (or the two blocks
-of a tile) and one panel, and each tile's candidates are written as soon as it is multiplied. A merging worker holds the
-ids of all tools. On disk there are at most 12 bytes x k x tools x (blocks + 1) / 2 of candidates before compression.
+of a tile) and one panel, and each tile's candidates are written as soon as it is multiplied. A merging worker has the
+ids of all tools in a mapped file. On disk there are at most 12 bytes x k x tools x (blocks + 1) / 2 of candidates
+before compression.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import pyarrow as pa
 from rayscaler.graph.edges import Nearest, Tile, merge_nearest, nearest_in_tile, pairs_in_tile, ranks, tiles
 from rayscaler.recipes import ConnectRecipe
 from rayscaler.runtime.context import Context
+from rayscaler.runtime.mapped import gathered, mapped_rows
 from rayscaler.runtime.shards import Output
 from rayscaler.runtime.store import Ref, Store
 from rayscaler.runtime.tiles import VectorRows, part_lengths, screen_on, set_blas_threads
@@ -79,11 +81,11 @@ class MergeBlock:
 
     def __init__(self, k: int, store: Store, vectors: Ref, candidates: Ref) -> None:
         self.k, self.store, self.candidates = k, store, candidates
-        self.ids = store.read(vectors, ["tool_id"])["tool_id"]
+        self.ids = mapped_rows(store, vectors, ["tool_id"])["tool_id"]
 
     def __call__(self, payload: dict[str, Any]) -> Output:
         merged = merge_nearest((self._found(name, payload) for name in payload["parts"]), k=self.k)
-        src, dst = (self.ids.take(pa.array(ends)).combine_chunks() for ends in (merged.src_E, merged.dst_E))
+        src, dst = (gathered(self.ids, ends) for ends in (merged.src_E, merged.dst_E))
         rows = pa.table([src, dst, merged.similarity_E, ranks(merged.src_E)], schema=EDGES.schema)
         return Output({EDGES.name: rows}, payload["stop"] - payload["start"])
 

@@ -129,17 +129,20 @@ class MakeTokenizer:
         return Output({TOKENIZERS.name: [row]}, 1)
 
     def _train(self) -> str:
-        tasks = self.store.read(self.tasks, ["task_id", "environment_id", "split"]).to_pylist()
-        trained = [task for task in tasks if task["split"] == "train"] or tasks
-        texts = chain(
-            self._words({task["task_id"] for task in trained}),
-            self._tools({task["environment_id"] for task in trained}),
-        )
+        environments = {"train": set[str](), "any": set[str]()}
+        for task in self._rows(self.tasks, ["environment_id", "split"]):
+            environments["any"].add(task["environment_id"])
+            if task["split"] == "train":
+                environments["train"].add(task["environment_id"])
+        split = "train" if environments["train"] else "any"
+        texts = chain(self._words(split), self._tools(environments[split]))
         return train_bpe(texts, self.recipe.vocabulary, digits=self.recipe.digits)
 
-    def _words(self, tasks: set[str]) -> Iterator[str]:
+    def _words(self, split: str) -> Iterator[str]:
+        tasks = Lookup(self.store, self.tasks, columns=("task_id", "split"))
         rows = self._rows(self.trajectories, ["task_id", "trajectory"])
-        for row in islice((row for row in rows if row["task_id"] in tasks), CONVERSATIONS):
+        wanted = (row for row in rows if split in ("any", tasks[row["task_id"]]["split"]))
+        for row in islice(wanted, CONVERSATIONS):
             for message in Trajectory.model_validate_json(row["trajectory"]).messages:
                 yield message.content
                 yield from (dumps(call.arguments) for call in message.tool_calls)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache, partial
+from threading import Lock
 from typing import Any
 
 import msgspec
@@ -33,8 +34,8 @@ from rayscaler.training.duplicates import PERMUTATIONS, band_marks, near_duplica
 from rayscaler.training.overlaps import NgramIndex, nearest_by_cosine
 from rayscaler.trajectory import Trajectory
 
-CLUSTER = 4096
-"""Conversations of which the shingles are kept for the next comparison."""
+CLUSTER = 256
+"""Conversations of which the shingles are kept for the next comparison: 30 kB each."""
 
 PARTS_AT_ONCE = 8
 """Parts of `examples` that are rewritten at once."""
@@ -63,7 +64,9 @@ class FindNearDuplicates:
             keys += signed["trajectory_id"].to_pylist()
         marks_NB = np.concatenate(marks) if marks else np.zeros((0, 1), np.uint64)
         found = near_duplicates(keys, marks_NB, lru_cache(CLUSTER)(self._shingles), most=most)
-        rows = [{"trajectory_id": d.key, "other": d.other, "similarity": d.similarity} for d in found]
+        columns = [list(column) for column in zip(*found, strict=True)] or [[], [], []]
+        rows = pa.table([pa.array(c, f.type) for c, f in zip(columns, NEAR_DUPLICATES.fields, strict=True)],
+                        schema=NEAR_DUPLICATES.schema)
         return Output({NEAR_DUPLICATES.name: rows}, len(keys))
 
     def _shingles(self, key: str) -> set[str]:
@@ -75,19 +78,20 @@ def drop_near_duplicates(store: Store, refs: Mapping[str, Ref], stage: str) -> N
 
     A kill in between loses nothing and repeats nothing: what is still there is taken out by the next start.
     """
-    rows = store.read(refs[NEAR_DUPLICATES.name]).to_pylist()
-    said = {row["trajectory_id"]: f"{row['similarity']:.2f} like {row['other']}" for row in rows}
     examples, rejects = refs[EXAMPLES.name], refs[REJECTS.name]
+    similar, alone = Lookup(store, refs[NEAR_DUPLICATES.name]), Lock()
 
     def mend(part: str) -> None:
         keys = store.part_keys(examples, part)
-        named = [Rejected(key, Reason.NEAR_DUPLICATE, said[key]) for key in keys if key in said]
-        if named:
+        with alone:
+            said = {key: f"{row['similarity']:.2f} like {row['other']}" for key in keys if (row := similar.get(key))}
+        if said:
+            named = [Rejected(key, Reason.NEAR_DUPLICATE, text) for key, text in said.items()]
             kept = store.read_part(examples, part).filter(pa.array([key not in said for key in keys]))
             rewrite_part(store, part, examples, kept, rejects=rejects, more=reject_rows(stage, named))
 
     with ThreadPoolExecutor(PARTS_AT_ONCE) as pool:
-        list(pool.map(mend, store.parts(examples) if said else ()))
+        list(pool.map(mend, store.parts(examples) if store.n_rows(refs[NEAR_DUPLICATES.name]) else ()))
 
 
 def _shingles(trajectory: str) -> set[str]:

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from rayscaler.graph.coherence import coherence_rows
-from rayscaler.graph.communities import Engine, modularity, partition, undirected
+from rayscaler.graph.communities import Engine, Undirected, modularity, partition, undirected
 from rayscaler.graph.domains import build_domains
 from rayscaler.graph.louvain import louvain_each
 from rayscaler.recipes import PartitionRecipe
 from rayscaler.runtime.context import Context
 from rayscaler.runtime.graph_tool import modularity_communities, start
-from rayscaler.runtime.reading import ahead
+from rayscaler.runtime.mapped import mapped_array, mapped_rows, mapped_vectors
+from rayscaler.runtime.reading import ahead, together
 from rayscaler.runtime.shards import Output
 from rayscaler.runtime.store import Ref, Store
-from rayscaler.runtime.tiles import read_matrix
 from rayscaler.tables import COHERENCE, DOMAINS, EDGES, EMBEDDINGS, REJECTS, TOOLS
 from rayscaler.toolspec import ToolSpec
 
@@ -45,36 +47,55 @@ class Partition:
     def __call__(self, _: int) -> Output:
         if self.recipe.engine == "graph-tool":
             start()
-        ids, vectors_ND = read_matrix(self.store, self.inputs[EMBEDDINGS.name], column="tool_id")
-        pairs = read_pairs(self.store, self.inputs[EDGES.name], ids)
-        labels = partition(len(ids), *pairs, self.recipe, ENGINES[self.recipe.engine], self.seed)
-        tools = named_tools(self.store.read(self.inputs[TOOLS.name], list(NAMING)), ids)
-        domains = build_domains(tools, labels, vectors_ND, self.recipe)
-        held = modularity(undirected(*pairs), labels_of(domains.groups, len(ids)))
+        vectors, edges = (self.inputs[table.name] for table in (EMBEDDINGS, EDGES))
+        ids = mapped_rows(self.store, vectors, ["tool_id"])["tool_id"]
+        graph = Undirected(*map(mapped_array, undirected(*read_pairs(self.store, edges, ids))))
+        labels = partition(len(ids), graph, self.recipe, ENGINES[self.recipe.engine], self.seed)
+        tools = NamedTools(self.store, self.inputs[TOOLS.name], ids)
+        domains = build_domains(tools, labels, mapped_vectors(self.store, vectors), self.recipe)
+        held = modularity(graph, labels_of(domains.groups, len(ids)))
         rows = {DOMAINS.name: domains.rows, COHERENCE.name: coherence_rows(domains.coherence, domains.rows, held)}
         return Output(rows, len(ids), domains.rejects)
 
 
+NAMED_TOGETHER = 2**16
+"""Edges whose ends are looked up together: a lookup begins with all ids."""
+
+
 def read_pairs(store: Store, edges: Ref, ids: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Source, destination (numbers in `ids`, int32) and similarity of every edge: 12 bytes each, names part by part."""
-    found: list[list[np.ndarray]] = [[np.zeros(0, np.int32)], [np.zeros(0, np.int32)], [np.zeros(0, np.float32)]]
+    n_edges, begun = store.n_rows(edges), 0
+    src_E, dst_E, similarity_E = (np.empty(n_edges, kind) for kind in (np.int32, np.int32, np.float32))
     read = partial(store.read_part, edges, columns=["src", "dst", "similarity"])
-    for part in ahead(read, store.parts(edges), readers=2):
-        for end, numbers in zip(("src", "dst"), found, strict=False):
-            numbers.append(pc.index_in(part[end], value_set=ids).to_numpy())
-        found[2].append(part["similarity"].to_numpy())
-    src, dst, similarity = (np.concatenate(arrays) for arrays in found)
-    return src, dst, similarity
+    for rows in together(ahead(read, store.parts(edges), readers=2), lambda table: len(table) / NAMED_TOGETHER):
+        there = slice(begun, begun + len(rows))
+        src_E[there], dst_E[there] = (pc.index_in(rows[end], value_set=ids).to_numpy() for end in ("src", "dst"))
+        similarity_E[there] = rows["similarity"].to_numpy()
+        begun += len(rows)
+    return src_E, dst_E, similarity_E
 
 
 NAMING = ("tool_id", "name", "vendor", "api", "api_title", "method", "path", "resources", "format")
 """The columns of `tools` that domains are named by. The schemas are 98% of the table and would be read for nothing."""
 
 
-def named_tools(tools: pa.Table, ids: pa.ChunkedArray) -> list[ToolSpec]:
-    """The tools that have a vector, in the order of their vectors, by name alone: without arguments and answers."""
-    found = tools.take(pc.index_in(ids, value_set=tools["tool_id"]))
-    return [ToolSpec(parameters={}, **row) for row in found.to_pylist()]
+class NamedTools(Sequence[ToolSpec]):
+    """The tools that have a vector, in the order of `ids`, by name alone: without arguments and answers.
+
+    Each is made when it is asked for, out of a mapped file: as Python objects they were the largest thing in memory.
+    """
+
+    def __init__(self, store: Store, tools: Ref, ids: pa.ChunkedArray) -> None:
+        rows = mapped_rows(store, tools, list(NAMING))
+        self.columns = {name: rows[name] for name in NAMING}
+        self.row_N = pc.index_in(ids, value_set=rows["tool_id"]).to_numpy()
+
+    def __len__(self) -> int:
+        return len(self.row_N)
+
+    def __getitem__(self, number: Any) -> Any:
+        row = int(self.row_N[number])
+        return ToolSpec(parameters={}, **{name: column[row].as_py() for name, column in self.columns.items()})
 
 
 def labels_of(groups: list[list[int]], n: int) -> np.ndarray:

@@ -89,34 +89,41 @@ def near_duplicates(
     keys: N conversations in the order in which they are to stay. marks_NB: their `band_marks` at `most`. shingles_of:
     asked for candidates only.
     """
-    staying: dict[int, list[str]] = {}
+    stays_N = np.zeros(len(keys), bool)
     found = []
-    for row, groups in _suspects(marks_NB):
+    for row, earlier in _suspects(marks_NB):
         key = str(keys[row])
-        near = sorted({other for group in groups for other in staying.get(group, ())})
+        near = sorted(str(keys[other]) for other in earlier[stays_N[earlier]].tolist())
         alike = [(jaccard(shingles_of(key), shingles_of(other)), other) for other in near]
         best = max(alike, default=(0.0, ""))
         if best[0] > most:
             found.append(Duplicate(key, best[1], best[0]))
         else:
-            for group in groups:
-                staying.setdefault(group, []).append(key)
+            stays_N[row] = True
     return found
 
 
-def _suspects(marks_NB: np.ndarray) -> Iterator[tuple[int, list[int]]]:
-    """The rows that share a band with another one, in order, each with the numbers of the groups that share."""
-    rows, groups, n_groups = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)], 0
+def _suspects(marks_NB: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+    """The rows that share a band with another one, in order, each with the earlier rows that it shares one with.
+
+    A place is a row in one band, ordered by band, mark and row: those who share a mark lie side by side.
+    """
+    kind = np.int32 if marks_NB.size < 2**31 else np.int64
+    rows, starts, n_places = [np.zeros(0, kind)], [np.zeros(0, kind)], 0
     for mark_N in marks_NB.T:
-        order = np.argsort(mark_N, kind="stable")
-        group_N = np.cumsum(np.diff(mark_N[order], prepend=mark_N[order][:1]) != 0)
+        order = np.argsort(mark_N, kind="stable").astype(kind)
+        begins = np.diff(mark_N[order], prepend=~mark_N[order][:1]) != 0
+        group_N = np.cumsum(begins) - 1
         shared = np.bincount(group_N, minlength=1)[group_N] > 1
         rows.append(order[shared])
-        groups.append(group_N[shared] + n_groups)
-        n_groups += len(mark_N)
-    row_E, group_E = np.concatenate(rows), np.concatenate(groups)
-    order = np.argsort(row_E, kind="stable")
-    row_E, group_E = row_E[order], group_E[order]
-    cuts = np.flatnonzero(np.diff(row_E, prepend=-1, append=len(marks_NB)))
+        first = np.flatnonzero(begins[shared])[np.cumsum(begins[shared]) - 1]
+        starts.append((first + n_places).astype(kind))
+        n_places += int(shared.sum())
+    row_P, start_P = np.concatenate(rows), np.concatenate(starts)
+    del rows, starts
+    by_row = np.argsort(row_P, kind="stable").astype(kind)
+    cuts = np.flatnonzero(np.diff(row_P[by_row], prepend=-1, append=len(marks_NB)))
     for start, stop in pairwise(cuts):
-        yield int(row_E[start]), group_E[start:stop].tolist()
+        places = by_row[start:stop].tolist()
+        earlier = np.concatenate([row_P[start_P[place] : place] for place in places])
+        yield int(row_P[places[0]]), np.unique(earlier)

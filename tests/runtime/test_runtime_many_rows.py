@@ -28,7 +28,7 @@ def rejects(*keys: str) -> pa.Table:
 
 def test_lookup_asks_the_keys_themselves_where_marks_agree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("rayscaler.runtime.lookup.marks_of", lambda keys: np.zeros(len(keys), np.uint64))
-    monkeypatch.setattr("rayscaler.runtime.lookup.mark_of", lambda key: np.uint64(0))
+    monkeypatch.setattr("rayscaler.runtime.keys.mark_of", lambda key: np.uint64(0))
     store = Store(str(tmp_path))
     store.write_part(REF, "part-00000-a.parquet", rejects("a", "b", "a"))
     lookup = Lookup(store, REF, "key", columns=("key", "detail"))

@@ -17,8 +17,9 @@ def test_an_outline_has_the_phrases_of_the_whole_tool():
 
 def test_phrases_are_shared_out_once_each_with_like_lengths_together():
     phrases = [f"word {number}" for number in range(PER_SHARD)] + ["x", "a much longer phrase", "y z"]
-    shards = shards_of_phrases(reversed(phrases))
-    assert sorted(text for shard in shards for text in shard) == sorted(phrases)
+    weights = {text: float(number) for number, text in enumerate(phrases)}
+    shards = shards_of_phrases(weights)
+    assert {text: weight for shard in shards for text, weight in shard} == weights
     assert [len(shard) for shard in shards] == [PER_SHARD, 3]
-    assert (shards[0][0], shards[-1][-1]) == ("x", "a much longer phrase")
-    assert shards == shards_of_phrases(phrases)
+    assert (shards[0][0][0], shards[-1][-1][0]) == ("x", "a much longer phrase")
+    assert shards == shards_of_phrases(dict(reversed(weights.items())))

@@ -14,7 +14,7 @@ from rayscaler.runtime.shards import reject_rows
 from rayscaler.runtime.store import Ref, Store
 from rayscaler.specs import mark_of
 from rayscaler.stages import ingest
-from rayscaler.table import to_arrow
+from rayscaler.table import check, to_arrow
 from rayscaler.tables import DUPLICATES, REJECTS, TOOLS
 
 PET = {"get": {"operationId": "getPet", "parameters": [{"name": "id", "in": "query", "schema": {"type": "string"}}]}}
@@ -63,9 +63,8 @@ def test_operations_that_a_later_file_repeats_are_rejected_and_near_ones_recorde
     assert sorted((row["key"], row["reason"]) for row in rejects) == [
         ("pool:b.json#/paths/~1pets/get", "duplicate"), ("pool:e.json", "malformed"), ("pool:f.yml", "unknown_format"),
     ]
-    output = ingest.FindDuplicates(ctx.store, ctx.targets["tools"])(0)
-    assert to_arrow(DUPLICATES, output.rows["duplicates"]).num_rows == 2
-    assert [(row["tool_id"], row["other"], row["kind"]) for row in output.rows["duplicates"]] == [
+    duplicates = ingest.FindDuplicates(ctx.store, ctx.targets["tools"])(0).rows["duplicates"]
+    assert [(row["tool_id"], row["other"], row["kind"]) for row in check(DUPLICATES, duplicates).to_pylist()] == [
         ("acme/pets/1/getPet", "acme/pets/2/getPet", "version"),
         ("acme/pets/2/getPet", "acme/zoo/1/getPet", "route"),
     ]

@@ -1,5 +1,6 @@
 """Specification files -> tools: one adapter per format, bounded, and a reject for everything that is no tool."""
 
+from rayscaler.specs.alike import groups_of, marks_of
 from rayscaler.specs.assemble import Parsed
 from rayscaler.specs.duplicates import COLUMNS as SIGNATURE_COLUMNS
 from rayscaler.specs.duplicates import find_duplicates, signature_of
@@ -15,9 +16,11 @@ __all__ = [
     "SpecFile",
     "find_duplicates",
     "format_of",
+    "groups_of",
     "list_files",
     "load_bytes",
     "mark_of",
+    "marks_of",
     "neighbours",
     "read_file",
     "signature_of",

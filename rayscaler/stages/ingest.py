@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from array import array
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from rayscaler.canonical import digest
@@ -13,16 +16,23 @@ from rayscaler.reasons import Reason, Rejected
 from rayscaler.recipes import IngestRecipe, Refine
 from rayscaler.refinement.describe import Description, describe_question, described
 from rayscaler.runtime.context import Context
+from rayscaler.runtime.keys import marks_of as marks_of_keys
+from rayscaler.runtime.lookup import Lookup
+from rayscaler.runtime.numbered import READERS, Parts, pieces_at
+from rayscaler.runtime.reading import ahead
 from rayscaler.runtime.refiner import Refiner, Terms, asked
+from rayscaler.runtime.repeats import Repeats
 from rayscaler.runtime.shards import ByRow, Output, counted, reject_rows, rewrite_part
 from rayscaler.runtime.store import Ref, Store
 from rayscaler.specs import (
     SIGNATURE_COLUMNS,
     SpecFile,
     find_duplicates,
+    groups_of,
     list_files,
     load_bytes,
     mark_of,
+    marks_of,
     neighbours,
     read_file,
     signature_of,
@@ -88,17 +98,34 @@ class ReadSpecs:
 
 
 class FindDuplicates:
-    """Compares all tools with each other by their digests; one worker, since nothing larger than a digest is kept."""
+    """Compares all tools with each other; one worker, since it keeps 12 bytes of a tool, and all only of GROUPED."""
 
     def __init__(self, store: Store, tools: Ref) -> None:
         self.store, self.tools = store, tools
 
     def __call__(self, _payload: int) -> Output:
-        signatures = []
-        for part in self.store.parts(self.tools):
-            rows = self.store.read_part(self.tools, part, SIGNATURE_COLUMNS).to_pylist()
-            signatures += [signature_of(row) for row in rows]
-        return Output({DUPLICATES.name: find_duplicates(signatures)}, len(signatures))
+        parts, marks = [], array("I")
+        names = self.store.parts(self.tools)
+        read = partial(self.store.read_part, self.tools, columns=SIGNATURE_COLUMNS)
+        for name, part in zip(names, ahead(read, names, readers=READERS), strict=True):
+            parts.append((name, len(part)))
+            for signature in map(signature_of, part.to_pylist()):
+                marks.extend(marks_of(signature))
+        marks_N3 = np.frombuffer(marks, np.uint32).reshape(-1, 3)
+        tables, rows = [DUPLICATES.schema.empty_table()], array("I")
+        for group_M in groups_of(marks_N3):
+            found = self._duplicates(parts, group_M)
+            tables.append(to_arrow(DUPLICATES, list(found.values())))
+            rows.extend(found)
+        duplicates = pa.concat_tables(tables).take(pa.array(np.argsort(np.frombuffer(rows, np.uint32))))
+        return Output({DUPLICATES.name: duplicates}, len(marks_N3))
+
+    def _duplicates(self, parts: Parts, rows_M: np.ndarray) -> dict[int, dict[str, Any]]:
+        """The rows of `duplicates` among some tools, by the tool's row in `tools`."""
+        pieces = pieces_at(self.store, self.tools, parts, rows_M, SIGNATURE_COLUMNS)
+        signatures = [signature_of(row) for piece in pieces for row in piece.to_pylist()]
+        row_of = {signature.tool_id: row for signature, row in zip(signatures, rows_M.tolist(), strict=True)}
+        return {row_of[found["tool_id"]]: found for found in find_duplicates(signatures)}
 
 
 class DescribeTools:
@@ -126,21 +153,20 @@ def redescribe(ctx: Context[IngestRecipe]) -> None:
     between is mended by the next start; all questions are answered by then, and none is asked of a changed tool.
     """
     tools = ctx.targets[TOOLS.name]
-    answers = ctx.read(REFINEMENTS, ["subject", "status", "answer"]).to_pylist()
-    accepted = {row["subject"]: row["answer"] for row in answers if row["status"] == "accepted"}
+    answers = Lookup(ctx.store, ctx.targets[REFINEMENTS.name], "subject", columns=("status", "answer"))
     for part in ctx.store.parts(tools):
         arrow = ctx.store.read_part(tools, part)
-        rows = [_redescribed(row, accepted) for row in arrow.to_pylist()]
+        rows = [_redescribed(row, answers) for row in arrow.to_pylist()]
         written = to_arrow(TOOLS, rows)
         if not written.equals(arrow):
             ctx.store.write_part(tools, part, counted(written, ctx.store.part_counts(tools, part)))
 
 
-def _redescribed(row: dict[str, Any], accepted: dict[str, str]) -> dict[str, Any]:
-    answer = accepted.get(row["tool_id"])
-    if answer is None:
+def _redescribed(row: dict[str, Any], answers: Lookup) -> dict[str, Any]:
+    found = answers.get(row["tool_id"])
+    if found is None or found["status"] != "accepted":
         return row
-    return described(ToolSpec.from_row(row), Description.model_validate_json(answer)).to_row()
+    return described(ToolSpec.from_row(row), Description.model_validate_json(found["answer"])).to_row()
 
 
 def drop_repeats(ctx: Context[IngestRecipe]) -> None:
@@ -150,13 +176,14 @@ def drop_repeats(ctx: Context[IngestRecipe]) -> None:
     repeated tool still there and names it again.
     """
     tools, rejects = ctx.targets[TOOLS.name], ctx.targets[REJECTS.name]
-    seen: dict[str, str] = {}
-    for part in ctx.store.parts(tools):
-        ids = ctx.store.part_keys(tools, part)
+    suspects, seen = _suspects(ctx.store, tools), set[str]()
+    for part in ctx.store.parts(tools) if len(suspects) else ():
+        ids = ctx.store.read_part(tools, part, ["tool_id"])
         keep = []
-        for tool_id in ids:
+        for tool_id, suspected in zip(ids["tool_id"].to_pylist(), np.isin(marks_of_keys(ids), suspects), strict=True):
             keep.append(tool_id not in seen)
-            seen.setdefault(tool_id, part)
+            if suspected:
+                seen.add(tool_id)
         if all(keep):
             continue
         arrow = ctx.store.read_part(tools, part)
@@ -164,6 +191,14 @@ def drop_repeats(ctx: Context[IngestRecipe]) -> None:
         named = [_repeat(row) for row in repeats.to_pylist()]
         kept = arrow.filter(pa.array(keep))
         rewrite_part(ctx.store, part, tools, kept, rejects=rejects, more=reject_rows(NAME, named))
+
+
+def _suspects(store: Store, tools: Ref) -> np.ndarray:
+    """Marks of the ids that occur more than once, and perhaps of a few others."""
+    repeats = Repeats()
+    for ids in ahead(partial(store.read_part, tools, columns=["tool_id"]), store.parts(tools), readers=READERS):
+        repeats.add(marks_of_keys(ids))
+    return repeats.found()
 
 
 def _repeat(row: dict[str, str]) -> Rejected:

@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from rayscaler.recipes import Phase, TrainRecipe
 from rayscaler.runtime.context import Context
+from rayscaler.runtime.mapped import gathered, mapped_rows
 from rayscaler.runtime.numbered import Parts, rows_at
 from rayscaler.runtime.reading import ahead
 from rayscaler.runtime.shards import Output, Rows
@@ -86,10 +87,9 @@ def _payloads(plan: Plan, recipe: TrainRecipe, seed: int) -> Iterator[dict[str, 
 
 def _named(ctx: Context[TrainRecipe], payloads: list[Any]) -> Iterator[Any]:
     """The payloads with the examples' ids for their numbers: files of rows are called by what is in them."""
-    ids = pa.concat_arrays([part.column(0).combine_chunks().cast(pa.large_string())
-                            for part in _parts(ctx, "trajectory_id")])
+    ids = mapped_rows(ctx.store, ctx.input(EXAMPLES), ["trajectory_id"]).column(0)
     for payload in payloads:
-        keys = iter(ids.take(_numbers(payload["steps"])).to_pylist())
+        keys = iter(gathered(ids, _numbers(payload["steps"]).to_numpy()).to_pylist())
         steps = [(step.number, step.epoch, [list(islice(keys, len(row))) for row in step.rows])
                  for step in _unpacked(payload["steps"])]
         yield {"phase": payload["phase"], "steps": steps}

@@ -11,8 +11,8 @@ import pyarrow as pa
 from rayscaler.runtime.reading import ahead
 from rayscaler.runtime.store import Ref, Span, Store
 
-READERS = 4
-"""Row groups that are decoded at once. Of each the wanted rows are copied, and the group is let go."""
+READERS = 2
+"""Parts that are read at once. Of each row group the wanted rows are copied, and the group is let go."""
 
 Parts = list[tuple[str, int]]
 """Name and number of rows of each part of a table, in row order."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -60,11 +61,10 @@ def content_of(recipe: IngestRecipe, base: Path) -> str:
 
 def run(ctx: Context[IngestRecipe]) -> None:
     """Read the files in shards, drop the operations that an earlier file already gave, record those that are alike."""
-    payloads, keys = [], []
-    for group in _groups(files_of(ctx.recipe, ctx.base)):
-        marks = [mark_of(file, load_bytes(file)) for _, file in group]
-        payloads.append([[n, *file, mark] for (n, file), mark in zip(group, marks, strict=True)])
-        keys.append([[n, mark] for (n, _), mark in zip(group, marks, strict=True)])
+    groups = _groups(files_of(ctx.recipe, ctx.base))
+    payloads = [[[n, *file, mark_of(file, load_bytes(file))] for n, file in group] for group in groups]
+    del groups
+    keys = ([[n, mark] for n, *_, mark in payload] for payload in payloads)
     ctx.map(ctx.payloads(payloads, keys), ReadSpecs, ctx.recipe, writes=(TOOLS, REJECTS), by_row=ByRow(_name_of))
     drop_repeats(ctx)
     ctx.map(ctx.payloads([0]), FindDuplicates, ctx.store, ctx.targets[TOOLS.name], writes=(DUPLICATES,))
@@ -107,10 +107,10 @@ class FindDuplicates:
         parts, marks = [], array("I")
         names = self.store.parts(self.tools)
         read = partial(self.store.read_part, self.tools, columns=SIGNATURE_COLUMNS)
-        for name, part in zip(names, ahead(read, names, readers=READERS), strict=True):
+        for name, part in zip(names, ahead(read, names, readers=1), strict=True):
             parts.append((name, len(part)))
-            for signature in map(signature_of, part.to_pylist()):
-                marks.extend(marks_of(signature))
+            for row in _each(part):
+                marks.extend(marks_of(signature_of(row)))
         marks_N3 = np.frombuffer(marks, np.uint32).reshape(-1, 3)
         tables, rows = [DUPLICATES.schema.empty_table()], array("I")
         for group_M in groups_of(marks_N3):
@@ -123,9 +123,15 @@ class FindDuplicates:
     def _duplicates(self, parts: Parts, rows_M: np.ndarray) -> dict[int, dict[str, Any]]:
         """The rows of `duplicates` among some tools, by the tool's row in `tools`."""
         pieces = pieces_at(self.store, self.tools, parts, rows_M, SIGNATURE_COLUMNS)
-        signatures = [signature_of(row) for piece in pieces for row in piece.to_pylist()]
+        signatures = [signature_of(row) for piece in pieces for row in _each(piece)]
         row_of = {signature.tool_id: row for signature, row in zip(signatures, rows_M.tolist(), strict=True)}
         return {row_of[found["tool_id"]]: found for found in find_duplicates(signatures)}
+
+
+def _each(rows: pa.Table) -> Iterator[dict[str, Any]]:
+    """The rows of a part, of which a few at a time are Python's: a decoded one takes ten times its bytes."""
+    for batch in rows.to_batches(max_chunksize=256):
+        yield from batch.to_pylist()
 
 
 class DescribeTools:

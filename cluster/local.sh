@@ -15,6 +15,7 @@ dashboard=${RAYSCALER_DASHBOARD_PORT:-8265}
 agent=${RAYSCALER_AGENT_PORT:-52365}
 mark=$dir/rayscaler.pids
 export RAY_USAGE_STATS_ENABLED=0
+export ARROW_DEFAULT_MEMORY_POOL=${ARROW_DEFAULT_MEMORY_POOL:-jemalloc} # gives back what workers free
 export RAY_AUTH_MODE=${RAY_AUTH_MODE:-disabled} # the same for head, workers, driver and command line
 
 # Ids that `start` wrote down and that still belong to a Ray process of this folder, and the workers below them.

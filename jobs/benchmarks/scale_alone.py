@@ -10,6 +10,7 @@ pipeline does. Ray's own memory is not in the figure, and rows do not pass throu
 
 from __future__ import annotations
 
+import gc
 import json
 import sys
 import time
@@ -55,6 +56,8 @@ class Alone(Context[Any]):
         n_done = len(shards) if self.stage in WHOLE else self.resources.workers
         for shard in shards[:n_done]:
             write_output(shard, work(payload_of(self.store, shard)), job)
+        del work
+        gc.collect()   # the next pass has workers of its own
 
 
 def main(stage_name: str, folder: str, shards: int) -> None:

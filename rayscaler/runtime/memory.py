@@ -1,16 +1,15 @@
 """Memory that is free goes back to the system.
 
-A worker's memory grew with the number of shards that it had done, not with what it held. Arrow's own allocators keep
-what they once had; glibc's gives each of many reading threads an arena of its own, and learns from large blocks to keep
-them too. On 100,000 trajectories `filter` held 170 MiB and occupied 590; since then 265.
+A worker's memory grew with the number of shards that it had done, not with what it held: on 100,000 trajectories
+`filter` held 170 MiB and occupied 590. Arrow's default allocator, mimalloc, keeps what it once had for each of many
+reading threads; jemalloc, which `rayscaler` chooses when it is imported, returns it. And glibc gives each thread an
+arena of its own, and learns from large blocks to keep them too, until it is told not to.
 """
 
 from __future__ import annotations
 
 import ctypes
 import os
-
-import pyarrow as pa
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
 """Parameters of glibc's `mallopt` (malloc.h)."""
@@ -21,12 +20,10 @@ LARGE = 2**20
 
 
 def give_back() -> None:
-    """Make this process's allocators return what is freed. For the whole process; does nothing where it cannot.
+    """Make this process's allocator return what is freed. For the whole process; does nothing where it is not glibc's.
 
-    What the environment says of them (`ARROW_DEFAULT_MEMORY_POOL`, `MALLOC_…`) is left as it is.
+    What the environment says of it (`MALLOC_…`) is left as it is.
     """
-    if "ARROW_DEFAULT_MEMORY_POOL" not in os.environ:
-        pa.set_memory_pool(pa.system_memory_pool())
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if os.name == "posix" else None
     if mallopt is None or any(name.startswith("MALLOC_") for name in os.environ):
         return

@@ -34,7 +34,7 @@ from rayscaler.training.duplicates import PERMUTATIONS, band_marks, near_duplica
 from rayscaler.training.overlaps import NgramIndex, nearest_by_cosine
 from rayscaler.trajectory import Trajectory
 
-CLUSTER = 256
+CLUSTER = 64
 """Conversations of which the shingles are kept for the next comparison: 30 kB each."""
 
 PARTS_AT_ONCE = 8

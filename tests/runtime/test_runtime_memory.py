@@ -96,12 +96,36 @@ def test_wide_rows_lie_in_small_groups_and_a_slice_is_what_it_was(store: Store):
         assert found["key"].to_pylist() == [str(i) for i in range(start, stop)]
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="Arrow has jemalloc on Linux only")
 @pytest.mark.parametrize("wanted", ["", "mimalloc"])
 def test_arrow_gives_memory_back_unless_the_environment_names_its_pool(wanted: str):
-    code = "from rayscaler.runtime.memory import give_back; give_back(); import pyarrow as pa; " \
-           "print(pa.default_memory_pool().backend_name)"
-    environment = {"ARROW_DEFAULT_MEMORY_POOL": wanted} if wanted else {}
-    known = {name: value for name, value in os.environ.items() if name != "ARROW_DEFAULT_MEMORY_POOL"}
-    done = subprocess.run([sys.executable, "-c", code], env={**known, **environment}, capture_output=True, text=True,
-                          check=True, timeout=60)
-    assert done.stdout.strip() == (wanted or "system")
+    code = "import rayscaler; import pyarrow as pa; print(pa.default_memory_pool().backend_name)"
+    environment = {name: value for name, value in os.environ.items() if name != "ARROW_DEFAULT_MEMORY_POOL"}
+    environment |= {"ARROW_DEFAULT_MEMORY_POOL": wanted} if wanted else {}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True,
+                          timeout=60)
+    assert done.stdout.strip() == (wanted or "jemalloc")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc")
+@pytest.mark.parametrize("settled", [True, False])
+def test_large_blocks_go_back_when_they_are_freed(settled: bool):
+    """Unsettled, glibc learns from the first large block to keep the next ones: one that is held keeps all below it."""
+    code = """
+import numpy as np
+from rayscaler.runtime.memory import give_back
+settled and give_back()
+def resident():
+    return int(open("/proc/self/statm").read().split()[1]) * 4096 / 2**20
+np.ones(3_500_000)                                                # 27 MiB, freed at once
+before = resident()
+blocks = [np.ones(2**18) for _ in range(60)]                      # 2 MiB each
+last = blocks.pop()
+del blocks
+print(resident() - before)
+""".replace("settled and", f"{settled} and")
+    known = {name: value for name, value in os.environ.items() if not name.startswith("MALLOC_")}
+    done = subprocess.run([sys.executable, "-c", code], env=known, capture_output=True, text=True, check=True,
+                          timeout=60)
+    grown = float(done.stdout)
+    assert grown < 10 if settled else grown > 50

@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from statistics import median
 from typing import NamedTuple
@@ -68,15 +68,22 @@ def timed(work: Callable[[], object]) -> Timed:
 
 def alone(module: str, arguments: Sequence[str], n_threads: int) -> Timed:
     """A module of this package in a process of its own, which prints its `seconds` and `rss_mb` as JSON."""
-    load, jobs = os.getloadavg()[0], Path(__file__).resolve().parents[1]
+    load = os.getloadavg()[0]
+    told = told_by(module, arguments, n_threads)
+    return Timed([told["seconds"]], told["rss_mb"], [load])
+
+
+def told_by(module: str, arguments: Sequence[str], n_threads: int) -> dict[str, float]:
+    """The JSON that a module of this package prints in a process of its own."""
+    jobs = Path(__file__).resolve().parents[1]
     environment = {**os.environ, "PYTHONPATH": str(jobs.parent), "OMP_NUM_THREADS": str(n_threads)}
     command = [sys.executable, "-m", f"benchmarks.{module}", *arguments]
     done = subprocess.run(command, check=False, capture_output=True, text=True, cwd=jobs, env=environment,
                           timeout=LIMIT_S)
     if done.returncode:
         raise RuntimeError(f"{' '.join(command)} ended with {done.returncode}:\n{done.stderr[-2000:]}")
-    told = json.loads(done.stdout.splitlines()[-1])
-    return Timed([told["seconds"]], told["rss_mb"], [load])
+    told: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return told
 
 
 def sgemm_rate(n_threads: int, *, dimension: int, side: int = 2048, seconds: float = 1.5) -> float:
@@ -98,18 +105,26 @@ def sgemm_rate(n_threads: int, *, dimension: int, side: int = 2048, seconds: flo
 
 def own_peak_mb() -> float:
     """The largest resident memory of this process so far, in MiB. (`ru_maxrss` would count its parent's too.)"""
-    status = Path("/proc/self/status").read_text()
-    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM")) / 1024
+    return _status_kb("VmHWM") / 1024
+
+
+def peak_rss() -> AbstractContextManager[list[float]]:
+    """The largest sum of resident memory seen, in bytes, as a list of one. Shared pages count once per process."""
+    return _peak(_rss, every_s=0.1)
+
+
+def peak_held() -> AbstractContextManager[list[float]]:
+    """The largest anonymous memory of this process seen, in bytes, as a list of one: without pages of files."""
+    return _peak(_held, every_s=0.02)
 
 
 @contextmanager
-def peak_rss(every_s: float = 0.1) -> Iterator[list[float]]:
-    """The largest sum of resident memory seen, in bytes, as a list of one. Shared pages count once per process."""
-    peak, stop = [float(_rss())], threading.Event()
+def _peak(measure: Callable[[], int], every_s: float) -> Iterator[list[float]]:
+    peak, stop = [float(measure())], threading.Event()
 
     def watch() -> None:
         while not stop.wait(every_s):
-            peak[0] = max(peak[0], float(_rss()))
+            peak[0] = max(peak[0], float(measure()))
 
     thread = threading.Thread(target=watch, daemon=True)
     thread.start()
@@ -118,6 +133,15 @@ def peak_rss(every_s: float = 0.1) -> Iterator[list[float]]:
     finally:
         stop.set()
         thread.join(10)
+
+
+def _held() -> int:
+    return _status_kb("RssAnon") * 1024
+
+
+def _status_kb(name: str) -> int:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(name))
 
 
 def _rss() -> int:

@@ -25,7 +25,7 @@ import pyarrow.compute as pc
 import typer
 
 from benchmarks import scale_model
-from benchmarks.measure import alone, markdown, prepare_ray, timed
+from benchmarks.measure import markdown, prepare_ray, timed, told_by
 from benchmarks.scale_alone import MARK
 from rayscaler.recipes_all import Recipes
 from rayscaler.resources import Resources
@@ -38,7 +38,7 @@ from rayscaler.stages.order import STAGES
 from rayscaler.tables import CATALOGUE
 
 OF_TOOLS = ("tools", "phrases", "embeddings", "edges", "domains", "links", "environments")
-OF_TRAJECTORIES = ("tasks", "trajectories", "verdicts", "signatures")
+OF_TRAJECTORIES = ("tasks", "trajectories", "verdicts", "signatures", "examples")
 FIXED = ("benchmark_texts", "tokenizers")
 IDS = ("tool_id", "phrase", "src", "dst", "domain_id", "environment_id", "tool_ids")
 """Columns that are renamed in the copies of the first tables; in those of the others it is their key."""
@@ -47,8 +47,8 @@ NAMED_INSIDE = {"trajectory": "trajectory_id", "task": "task_id", "spec": "envir
 """JSON columns, and the id of the row that stands in them."""
 
 GROWING = {
-    "tools": ("embed", "connect", "partition", "link", "materialize", "compose"),
-    "trajectories": ("rollout", "filter", "curate"),
+    "tools": ("ingest", "embed", "connect", "partition", "link", "materialize", "compose"),
+    "trajectories": ("rollout", "filter", "curate", "train"),
 }
 FASTER = ("embed", "connect", "materialize", "rollout", "filter")
 ROWS_PER_PART = 256
@@ -108,9 +108,9 @@ def _peaks(run: Run, kind: str, n: int, shards: int) -> list[str]:
     told = []
     with enlarged(run, kind, n) as (folder, n_rows):
         for stage in GROWING[kind]:
-            took = alone("scale_alone", [stage, str(folder), str(shards)], 1)
-            told.append(f"{took.rss_mb:,.0f} MiB at {n_rows:,} {kind}, {took.seconds[0]:.1f} s")
-            typer.echo(f"{stage}: {told[-1]}, load {took.loads[0]:.1f}", err=True)
+            took = told_by("scale_alone", [stage, str(folder), str(shards)], 1)
+            told.append(f"{took['held_mb']:,.0f} MiB (with files {took['rss_mb']:,.0f}) at {n_rows:,} {kind}")
+            typer.echo(f"{stage}: {told[-1]}, {took['seconds']:.1f} s", err=True)
     return told
 
 

@@ -1,11 +1,15 @@
 """`bench.py scale`, one measurement in a process of its own: a whole stage with one worker, both in this process.
 
-    python -m benchmarks.scale_alone STAGE FOLDER SHARDS          ->  {"seconds": 3.2, "rss_mb": 240.0}
+    python -m benchmarks.scale_alone STAGE FOLDER SHARDS   ->  {"seconds": 3.2, "held_mb": 240.0, "rss_mb": 340.0}
 
 FOLDER is one that `scale.enlarged` made: `given.json` names the tables that are there. The stage's own `run` plans, and
 the worker does the first SHARDS shards of each pass: more of them leave memory as it is, unless something keeps what it
 should not. A pass of one shard, which sees everything, is done whole. At the end every table is looked through as the
-pipeline does. Ray's own memory is not in the figure, and rows do not pass through its object store.
+pipeline does. Ray's own memory is not in the figure, and rows do not pass through its object store. Of `ingest` it is
+what comes after the files are read, of `train` what comes before the models.
+
+`held_mb` is anonymous memory, which a process has until it gives it back; `rss_mb` has the pages of files in it, those
+of libraries and of mapped side inputs, which the system takes when it needs them.
 """
 
 from __future__ import annotations
@@ -18,7 +22,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measure import own_peak_mb
+from benchmarks.measure import MIB, own_peak_mb, peak_held
+from rayscaler.recipes import IngestRecipe, TrainRecipe
 from rayscaler.recipes_all import Recipes
 from rayscaler.resources import Resources
 from rayscaler.runtime.context import Context
@@ -26,14 +31,16 @@ from rayscaler.runtime.memory import give_back
 from rayscaler.runtime.shards import Job, Shard, payload_of, write_output
 from rayscaler.runtime.store import Ref, Store
 from rayscaler.runtime.survey import survey
+from rayscaler.stages.ingest import FindDuplicates, drop_repeats
 from rayscaler.stages.order import STAGES
+from rayscaler.stages.train_packs import make_packs
 from rayscaler.table import Table
-from rayscaler.tables import CATALOGUE
+from rayscaler.tables import CATALOGUE, DUPLICATES, TOOLS
 
 WHOLE = ("connect", "filter")
 """Stages whose second pass needs all that the first wrote."""
 
-TAKEN = ("phrases", "signatures", "tokenizers", "benchmark_texts")
+TAKEN = ("tools", "phrases", "signatures", "tokenizers", "benchmark_texts")
 """Tables that a stage writes and that are taken from the run: a sample of shards cannot make them."""
 
 MARK, OUT = "given", "made"
@@ -60,6 +67,21 @@ class Alone(Context[Any]):
         gc.collect()   # the next pass has workers of its own
 
 
+def repeats_alone(ctx: Context[IngestRecipe]) -> None:
+    """`ingest` from where all files are read."""
+    drop_repeats(ctx)
+    ctx.map(ctx.payloads([0]), FindDuplicates, ctx.store, ctx.targets[TOOLS.name], writes=(DUPLICATES,))
+
+
+def packs_alone(ctx: Context[TrainRecipe]) -> None:
+    """`train` up to where models are loaded."""
+    make_packs(ctx, None)
+
+
+HALVES: dict[str, Callable[[Any], None]] = {"ingest": repeats_alone, "train": packs_alone}
+"""Stages of which a part is measured."""
+
+
 def main(stage_name: str, folder: str, shards: int) -> None:
     """Measure one stage; prints one line of JSON."""
     give_back()
@@ -68,13 +90,15 @@ def main(stage_name: str, folder: str, shards: int) -> None:
     stage = next(s for s in STAGES if stage_name == s.NAME)
     inputs = {table.name: given[table.name] for table in stage.READS}
     targets = {t.name: given[t.name] if t.name in TAKEN and t.name in given else Ref(t, OUT) for t in stage.WRITES}
-    recipe = getattr(Recipes(), stage_name)
+    recipe = TrainRecipe() if stage_name == "train" else getattr(Recipes(), stage_name)
     began = time.perf_counter()
     resources = Resources(workers=shards)
-    stage.run(Alone(stage_name, recipe, 7, store, inputs, targets, resources, Path(folder), lambda *_: None))
-    for ref in targets.values():
-        survey(store, ref)
-    print(json.dumps({"seconds": time.perf_counter() - began, "rss_mb": own_peak_mb()}))
+    with peak_held() as held:
+        run = HALVES.get(stage_name, stage.run)
+        run(Alone(stage_name, recipe, 7, store, inputs, targets, resources, Path(folder), lambda *_: None))
+        for ref in targets.values():
+            survey(store, ref)
+    print(json.dumps({"seconds": time.perf_counter() - began, "held_mb": held[0] / MIB, "rss_mb": own_peak_mb()}))
 
 
 if __name__ == "__main__":

@@ -108,9 +108,9 @@ def own_peak_mb() -> float:
     return _status_kb("VmHWM") / 1024
 
 
-def peak_rss() -> AbstractContextManager[list[float]]:
+def peak_rss(every_s: float = 0.1) -> AbstractContextManager[list[float]]:
     """The largest sum of resident memory seen, in bytes, as a list of one. Shared pages count once per process."""
-    return _peak(_rss, every_s=0.1)
+    return _peak(_rss, every_s)
 
 
 def peak_held() -> AbstractContextManager[list[float]]:

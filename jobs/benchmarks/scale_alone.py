@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.measure import MIB, own_peak_mb, peak_held
-from rayscaler.recipes import IngestRecipe, TrainRecipe
+from rayscaler.recipes import IngestRecipe, Phase, TrainRecipe
 from rayscaler.recipes_all import Recipes
 from rayscaler.resources import Resources
 from rayscaler.runtime.context import Context
@@ -90,7 +90,8 @@ def main(stage_name: str, folder: str, shards: int) -> None:
     stage = next(s for s in STAGES if stage_name == s.NAME)
     inputs = {table.name: given[table.name] for table in stage.READS}
     targets = {t.name: given[t.name] if t.name in TAKEN and t.name in given else Ref(t, OUT) for t in stage.WRITES}
-    recipe = TrainRecipe() if stage_name == "train" else getattr(Recipes(), stage_name)
+    general = TrainRecipe(phases=(Phase(name="general"),))
+    recipe = general if stage_name == "train" else getattr(Recipes(), stage_name)
     began = time.perf_counter()
     resources = Resources(workers=shards)
     with peak_held() as held:

@@ -30,22 +30,25 @@ BYTES = {
 CPU_S = {
     "ingest": 0.0050,        # per tool: 172 s x 2 workers, 68,699 tools of the mixed pool
     "embed": 1 / 602,        # per phrase: bench.py embed, one thread
-    "partition": 0.00022,    # per tool: 15.0 s, 68,699 tools, one worker
+    "partition": 0.00039,    # per tool: bench.py scale, 38.8 s, 99,897 tools
     "link": 0.0019,          # per tool: 31 s x 2 workers
     "materialize": 0.0133,   # per tool: bench.py compiler, 233 ms for a domain of 17.5 tools
     "compose": 0.050,        # per task: docs/tasks.md
     "rollout": 0.0025,       # per model call: docs/conversations.md
-    "filter": 0.000254,      # per trajectory: bench.py filters, median shard
+    "filter": 0.000197,      # per trajectory: bench.py filters, median shard of 5,072 a second
     "curate": 0.0275,        # per trajectory: 267.7 s x 2 workers, with the comparison with benchmarks
 }  # fmt: skip
 PHRASES_PER_TOOL = 56_653 / 68_699      # the mixed pool, the more various one
 GFLOPS_PER_CORE = 72.5                  # bench.py graph: connect, two idle cores, 145 GFLOP/s
-PARTITION_BYTES = 11_500                # per tool: (495 - 130) MiB at 33,299 tools, one worker
+PARTITION_BYTES = 550                   # per tool: bench.py scale, (264 - 229) MiB from 33,299 to 99,897 tools
 LOOKUP_BYTES = 12                       # per row of a side input and worker: runtime/lookup.py
-SURVEY_BYTES = 16                       # per row of the largest table, in the driver: runtime/survey.py
+SURVEY_BYTES = 24 * 2**20               # in the driver, whatever the table: runtime/repeats.py
 BANDS_BYTES = 208                       # per kept trajectory: 128 of band hashes, 80 of its key
-EMBED_BYTES = 1_806                     # per phrase and worker: 384 floats, its text, its entry in a dict
-DIGESTS_BYTES = 700                     # per tool: the signatures of the search for repeated tools, estimated
+EMBED_BYTES = 20                        # per phrase and worker: mark, row, weight; vectors are in a mapped file
+PHRASE_BYTES = 350                      # per phrase, in the driver: its text, its weight, its place in a shard
+ALIKE_BYTES, ALIKE_TOOLS = 42, 32_768   # per tool, and tools of which all is held: the search for repeated ones
+SIGNED_BYTES = 700                      # of each of these
+REPEATED_BYTES = 45                     # per tool, in the driver: ids that may occur twice
 SHARD_BYTES = 1_000                     # per shard in the object store: its pickled description and tally
 AGENT_REPLIES, USER_REPLIES = 6.71, 2.86     # 278 conversations of configs/starter.yaml
 EXAMPLE_TOKENS = 4_589                  # the same, tools included, by the run's own BPE
@@ -126,28 +129,29 @@ def stages(at: Scale) -> list[Cost]:
     size = BYTES
     edges = candidates(n) * size["candidates"] + n * EDGES_PER_TOOL * size["edges"]
     played = talks * size["trajectories"] + calls * size["model_calls"]
-    judged = shards(talks, 256)
+    judged = shards(talks, 512)
     return [
-        Cost("ingest", n, n * size["tools"], 3 * shards(n, 300), n * CPU_S["ingest"], w, n * DIGESTS_BYTES,
-             n * 150),
+        Cost("ingest", n, n * size["tools"], 3 * shards(n, 300), n * CPU_S["ingest"], w,
+             n * ALIKE_BYTES + ALIKE_TOOLS * SIGNED_BYTES, n * REPEATED_BYTES + SURVEY_BYTES),
         Cost("embed", n, n * size["embeddings"] + phrases * size["phrases"],
              shards(phrases, 512) + 2 * shards(n, 512), phrases * CPU_S["embed"], w, phrases * EMBED_BYTES,
-             phrases * 350),
+             phrases * PHRASE_BYTES + SURVEY_BYTES),
         Cost("connect", n * EDGES_PER_TOOL, edges, tiles + blocks, pair_flops(n) / GFLOPS_PER_CORE / 1e9,
-             min(w, tiles), 2 * BLOCK * DIMENSION * 4 + n * 60, candidates(n) * SURVEY_BYTES),
-        Cost("partition", at.environments, at.environments * 289, 3, n * CPU_S["partition"], 1, n * PARTITION_BYTES, 0),
+             min(w, tiles), 2 * BLOCK * DIMENSION * 4, SURVEY_BYTES),
+        Cost("partition", at.environments, at.environments * 289, 3, n * CPU_S["partition"], 1, n * PARTITION_BYTES,
+             SURVEY_BYTES),
         Cost("link", n * LINKS_PER_TOOL, n * LINKS_PER_TOOL * size["links"], 2 * shards(at.environments, 8),
-             n * CPU_S["link"], w, n * LOOKUP_BYTES, n * LINKS_PER_TOOL * SURVEY_BYTES),
+             n * CPU_S["link"], w, n * LOOKUP_BYTES, SURVEY_BYTES),
         Cost("materialize", at.environments, at.environments * size["environments"], 2 * shards(at.environments, 2),
-             n * CPU_S["materialize"], w, n * LOOKUP_BYTES, at.environments * SURVEY_BYTES),
+             n * CPU_S["materialize"], w, n * LOOKUP_BYTES, SURVEY_BYTES),
         Cost("compose", tasks, tasks * size["tasks"], 2 * shards(at.environments, 1), tasks * CPU_S["compose"], w,
-             n * LINKS_PER_TOOL * LOOKUP_BYTES, tasks * SURVEY_BYTES),
+             n * LINKS_PER_TOOL * LOOKUP_BYTES, SURVEY_BYTES),
         Cost("rollout", talks, played, 2 * shards(tasks, 32), calls * CPU_S["rollout"], w,
-             at.environments * LOOKUP_BYTES, calls * SURVEY_BYTES),
+             at.environments * LOOKUP_BYTES, SURVEY_BYTES),
         Cost("filter", talks, talks * size["verdicts"], 2 * judged + 1, talks * CPU_S["filter"], w,
-             tasks * LOOKUP_BYTES, talks * SURVEY_BYTES),
+             tasks * LOOKUP_BYTES, SURVEY_BYTES),
         Cost("curate", kept, kept * (size["examples"] + size["signatures"]), judged + 2 * shards(talks, 128) + 2,
-             talks * CPU_S["curate"], w, kept * BANDS_BYTES + (talks + tasks) * LOOKUP_BYTES, talks * SURVEY_BYTES),
+             talks * CPU_S["curate"], w, kept * BANDS_BYTES + (talks + tasks) * LOOKUP_BYTES, SURVEY_BYTES),
     ]  # fmt: skip
 
 

@@ -25,7 +25,7 @@ from rayscaler.tables import COHERENCE, DOMAINS, EDGES, EMBEDDINGS, REJECTS, TOO
 from rayscaler.toolspec import ToolSpec
 
 NAME, VERSION, READS, WRITES, SEEDED, UNIT = (
-    "partition", 3, (EDGES, EMBEDDINGS, TOOLS), (DOMAINS, COHERENCE, REJECTS), True, "tools",
+    "partition", 4, (EDGES, EMBEDDINGS, TOOLS), (DOMAINS, COHERENCE, REJECTS), True, "tools",
 )  # fmt: skip
 MADE_BY = ("igraph", "numpy", "rayscaler.graph")
 

@@ -29,6 +29,9 @@ Z95 = 1.959964
 DRAWS = 2000
 """Bootstrap samples of one interval."""
 
+DRAWN = 2**18
+"""Groups that are drawn at a time, 6 MiB: all samples of 100,000 groups would take 5 GB."""
+
 SUCCESS = 1.0 - 1e-6
 """Rewards from here on are successes (tau2-bench's tolerance)."""
 
@@ -116,8 +119,11 @@ def mean_interval(values: Sequence[float], groups: Sequence[str], *, seed: int, 
     for value, group in zip(values, groups, strict=True):
         sums_G[place[group]] += value
         counts_G[place[group]] += 1
-    drawn_SG = seeds.rng(seed, "bootstrap").integers(0, len(names), (draws, len(names)))
-    means_S = sums_G[drawn_SG].sum(axis=1) / counts_G[drawn_SG].sum(axis=1)
+    rng, at_once = seeds.rng(seed, "bootstrap"), max(1, DRAWN // len(names))
+    means_S = np.empty(draws)
+    for start in range(0, draws, at_once):
+        drawn_SG = rng.integers(0, len(names), (min(at_once, draws - start), len(names)))
+        means_S[start : start + at_once] = sums_G[drawn_SG].sum(axis=1) / counts_G[drawn_SG].sum(axis=1)
     low, high = np.quantile(means_S, [0.025, 0.975])
     return Interval(share, min(share, float(low)), max(share, float(high)))
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from typing import Any
+from operator import itemgetter
+from typing import Any, Protocol
 
 from rayscaler.canonical import dumps
 from rayscaler.evaluation.benchmark import Benchmark, Grade, Item
@@ -76,20 +78,41 @@ def grade_row(row: Row, grade: Grade | None) -> dict[str, Any]:
     }  # fmt: skip
 
 
+PLACE = ("model", "benchmark", "subset", "item_id", "group")
+
+
+class Grades(Protocol):
+    """Rows of `grades` by episode: a dict, or a `Lookup`."""
+
+    def __getitem__(self, episode_id: str, /) -> Row:
+        """The grade of one episode."""
+        ...
+
+
 def score_rows(
-    episodes: Iterable[Row], grades: Mapping[str, Row], *, rejects: Iterable[Row] = (), seed: int
+    episodes: Iterable[Row], grades: Grades, *, rejects: Iterable[Row] = (), seed: int
 ) -> list[dict[str, Any]]:
-    """The rows of `scores`. grades: the rows of `grades` by episode. rejects: what `evaluate` could not play."""
-    rows = list(episodes)
-    versions = {row["benchmark"]: row["version"] for row in rows}
+    """The rows of `scores`. grades: the rows of `grades` by episode. rejects: what `evaluate` could not play.
+
+    Rows are taken one by one; some 700 bytes of each are held.
+    """
+    versions: dict[str, str] = {}
+    parts_of = lru_cache(2**12)(json.loads)   # a few patterns, shared by all
+
+    def graded(row: Row) -> Graded:
+        versions[row["benchmark"]] = row["version"]
+        grade = grades[row["episode_id"]]
+        model, benchmark, subset, item_id, group = map(sys.intern, itemgetter(*PLACE)(row))
+        return Graded(
+            model, benchmark, subset, item_id, group, row["trial"], grade["reward"], parts_of(grade["parts"]),
+            _interned(grade["uncovered"]), row["n_gold"], _interned(row["labels"]),
+            row["error_type"] == ErrorType.USER,
+        )  # fmt: skip
+
     unplayed = [Unplayed(*row["key"].split(":", 2)) for row in rejects]
-    found = scores((_graded(row, grades[row["episode_id"]]) for row in rows), unplayed=unplayed, seed=seed)
+    found = scores(map(graded, episodes), unplayed=unplayed, seed=seed)
     return [{**score._asdict(), "version": versions.get(score.benchmark, "")} for score in found]
 
 
-def _graded(row: Row, grade: Row) -> Graded:
-    return Graded(
-        row["model"], row["benchmark"], row["subset"], row["item_id"], row["group"], row["trial"], grade["reward"],
-        json.loads(grade["parts"]), tuple(grade["uncovered"]), row["n_gold"], tuple(row["labels"]),
-        row["error_type"] == ErrorType.USER,
-    )  # fmt: skip
+def _interned(words: Iterable[str]) -> tuple[str, ...]:
+    return tuple(map(sys.intern, words))

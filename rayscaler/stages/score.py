@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from rayscaler.evaluation.adapters import open_benchmark
@@ -9,6 +10,8 @@ from rayscaler.evaluation.benchmark import Benchmark
 from rayscaler.recipes_evaluate import ScoreRecipe
 from rayscaler.runtime.context import Context
 from rayscaler.runtime.grading import Graders, grade_row, score_rows
+from rayscaler.runtime.lookup import Lookup
+from rayscaler.runtime.reading import ahead
 from rayscaler.runtime.shards import Output
 from rayscaler.runtime.store import Ref, Store
 from rayscaler.table import Table
@@ -57,7 +60,9 @@ class CountGrades:
         self.store, self.episodes, self.rejects, self.grades, self.seed = store, episodes, rejects, grades, seed
 
     def __call__(self, _: int) -> Output:
-        episodes = self.store.read(self.episodes, ABOUT).to_pylist()
-        grades = {row["episode_id"]: row for row in self.store.read(self.grades).to_pylist()}
+        grades = Lookup(self.store, self.grades, columns=("episode_id", "reward", "parts", "uncovered"))
+        read = partial(self.store.read_part, self.episodes, columns=ABOUT)
+        episodes = (row for part in ahead(read, self.store.parts(self.episodes)) for row in part.to_pylist())
         rejects = self.store.read(self.rejects).to_pylist()
-        return Output({SCORES.name: score_rows(episodes, grades, rejects=rejects, seed=self.seed)}, len(episodes))
+        rows = score_rows(episodes, grades, rejects=rejects, seed=self.seed)
+        return Output({SCORES.name: rows}, self.store.n_rows(self.episodes))

@@ -1,7 +1,7 @@
 """Large side inputs in temporary files that are mapped into memory: pages that the system takes back when it is short.
 
-A file loses its name as soon as it is mapped, so a kill leaves nothing. It needs room in the temporary folder, which
-`TMPDIR` names, and is memory after all where that folder is one (tmpfs).
+A file has no name, so a kill leaves nothing. It needs room in the temporary folder, which `TMPDIR` names, and is memory
+after all where that folder is one (tmpfs).
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from mmap import ACCESS_READ, mmap
 from typing import IO, cast
 
 import numpy as np
@@ -30,10 +31,12 @@ def mapped_rows(store: Store, ref: Ref, columns: list[str]) -> pa.Table:
     """Columns of a whole table, in row order."""
     schema = pa.schema([ref.table.schema.field(name) for name in columns])
     with _temporary(ref.table) as file:
-        with pa.OSFile(file.name, "wb") as sink, pa.ipc.new_file(sink, schema) as writer:
+        with pa.ipc.new_file(pa.PythonFile(file, "w"), schema) as writer:
             for rows in together(_parts(store, ref, columns), lambda table: table.nbytes / PIECE):
                 writer.write_table(rows.combine_chunks())
-        return cast(pa.Table, pa.ipc.open_file(pa.memory_map(file.name)).read_all())
+        file.flush()
+        pages = mmap(file.fileno(), 0, access=ACCESS_READ)
+        return cast(pa.Table, pa.ipc.open_file(pa.BufferReader(pa.py_buffer(pages))).read_all())
 
 
 def mapped_vectors(store: Store, ref: Ref) -> np.ndarray:
@@ -44,7 +47,7 @@ def mapped_vectors(store: Store, ref: Ref) -> np.ndarray:
         file.flush()
         if not n_rows:
             return np.zeros((0, width), np.float32)
-        return np.asarray(np.memmap(file.name, np.float32, "r", shape=(n_rows, width)))
+        return np.asarray(np.memmap(file, np.float32, "r", shape=(n_rows, width)))
 
 
 def mapped_array(array: np.ndarray) -> np.ndarray:
@@ -52,7 +55,7 @@ def mapped_array(array: np.ndarray) -> np.ndarray:
     with _temporary("an array") as file:
         file.write(np.ascontiguousarray(array).data)
         file.flush()
-        return np.asarray(np.memmap(file.name, array.dtype, "r", shape=array.shape)) if array.size else array
+        return np.asarray(np.memmap(file, array.dtype, "r", shape=array.shape)) if array.size else array
 
 
 def gathered(column: pa.ChunkedArray, rows_N: np.ndarray) -> pa.Array:
@@ -80,7 +83,7 @@ def _append(vectors: pa.ChunkedArray, file: IO[bytes]) -> int:
 @contextmanager
 def _temporary(what: object) -> Iterator[IO[bytes]]:
     try:
-        with tempfile.NamedTemporaryFile(prefix="rayscaler-") as file:
+        with tempfile.TemporaryFile(prefix="rayscaler-") as file:
             yield file
     except StorageError:   # of the table that is read
         raise

@@ -50,15 +50,16 @@ def fine_tune(job: Job) -> Trained:
         retry_exceptions=[ray.exceptions.RayActorError],
     )  # fmt: skip
     watch = Watch("train", asks, attempts, patience_s(limits, waits=False))
-    ending = leader.remote(job, attempts)
+    ending, ended = leader.remote(job, attempts), False
     try:
-        while not ray.wait([ending], timeout=LOOK_S)[0]:
+        while not (ended := bool(ray.wait([ending], timeout=LOOK_S)[0])):
             watch.check()
         found: Trained | str = ray.get(ending, timeout=limits.stall_timeout_s)
     except ray.exceptions.RayError as error:
         raise StageError(f"train: phase {job.phase.name} could not finish: {error}") from error
     finally:
-        ray.cancel(ending, force=True)   # its workers end with it; nothing to do where it has ended
+        if not ended:   # Ray 2.60 ends the driver where a task is cancelled in the moment that it ends
+            ray.cancel(ending, force=True)   # its workers end with it
         attempts.forget()
     if isinstance(found, str):
         raise StageError(f"train: phase {job.phase.name} {found}")
